@@ -510,5 +510,9 @@ def test_arrays_that_are_not_used_are_named(tmp_path: Path) -> None:
     assert "and 22 more in " in opened(saved(tmp_path, **many)).doubts()[0]
     assert not any("not used" in told for told in opened(saved(tmp_path)).doubts())
     column = np.array([f"p{k % 9}" for k in range(len(Y))])
-    (told, *_) = opened(saved(tmp_path, patient=column)).doubts()
-    assert ": not used but to see which pictures belong together. The names that are" in told
+    wide = np.zeros((len(Y), 4))
+    (first, told, *_) = opened(saved(tmp_path, patient=column, emb=wide)).doubts()
+    assert first.startswith("array emb in ")
+    assert first.endswith(": not used.")
+    assert told.startswith("array patient in ")
+    assert ": not used but to see which pictures belong together; --groups" in told

@@ -108,14 +108,15 @@ def test_folders_of_a_patient_in_several_classes_count_as_one(tmp_path: Path) ->
 def test_folders_called_by_codes_are_of_one_patient_in_all_classes(
     name: Callable[[int], str], said: bool, tmp_path: Path
 ) -> None:
-    """And counters are not, which may begin anew in each."""
+    """And counters with a condition, which may begin anew in each."""
     for label, tested in (("lesion", range(8, 12)), ("normal", range(4, 8))):
         for number in range(12):
             part = "test" if number in tested else "train"
             fill(tmp_path / part / label / name(number), 3)
     line = told(tmp_path, 48, 24)
     assert ("8 of 8 names of folders below the classes among the test pictures" in line) is said
-    assert ("24 test pictures have 8 folders below the classes" in line) is not said
+    assert ("folders are not numbered anew in each class" in line) is not said
+    assert "test accuracy is too bad, as their training pictures are of other classes" in line
 
 
 def test_folders_of_the_same_patients_in_all_classes_are_told_with_a_condition(
@@ -246,6 +247,33 @@ def test_a_column_called_patient_counts_though_few_pictures_have_one(tmp_path: P
     assert isinstance(world, FolderWorld)
     assert not world.unmarked()
     assert "values of the column patient" in told(tmp_path, 96, 24)
+
+
+@pytest.mark.parametrize(
+    ("same", "said"),
+    [
+        (10, "is too good"),
+        (0, "is too bad, as their training pictures"),
+        (5, "is too good, or too bad where"),
+    ],
+)
+def test_patients_of_another_class_in_training_make_test_accuracy_too_bad(
+    same: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A network that knows the patient answers with the class of its other pictures."""
+    rows = ["file_name,patient"]
+    for part in ("train", "test"):
+        for label in ("a", "b"):
+            fill(tmp_path / "own" / part / label, 20)
+            for n in range(20):
+                known = part == "train" or n // 2 < same
+                patient = f"{label if known else 'ba'[label == 'b']}{n // 2}"
+                rows.append(f"{part}/{label}/{n:03}.png,{patient}")
+    (tmp_path / "own" / "metadata.csv").write_text("\n".join(rows))
+    assert f"test accuracy {said}" in told(tmp_path / "own", 40, 40)
+    config = tiny(tmp_path / "runs", data=str(tmp_path / "own"), num_train=40, num_test=40)
+    result = start(config)
+    assert f"what follows about the test set {said}" in " ".join(result.verdict.split())
 
 
 def test_other_layouts_say_nothing(tmp_path: Path) -> None:

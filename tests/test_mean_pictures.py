@@ -112,7 +112,11 @@ def test_they_are_told_by_runs_and_watched_loops(
         place.mkdir()
         shown = negative(z) if changed else z
         file = save_npz(place / "own.npz", (x, y), test=(shown, labels))
-        start(tiny(place / "runs", data=str(file), num_train=120, num_test=120, image_size=20))
+        result = start(
+            tiny(place / "runs", data=str(file), num_train=120, num_test=120, image_size=20)
+        )
+        in_verdict = result.verdict.startswith("Its test pictures are dark on the mean")
+        assert in_verdict is changed
         assert (SAID in " ".join(capsys.readouterr().out.split())) is changed
         torch.manual_seed(0)
         model = nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), 2))
@@ -127,7 +131,8 @@ def test_they_are_told_by_runs_and_watched_loops(
         assert (SAID in capsys.readouterr().out) is changed
     assert watched.metrics["accuracy/test"].value < 0.4
     verdict = " ".join(watched.verdict.split())
-    assert verdict.startswith("It gets unseen pictures right less often than a guess would.")
+    assert verdict.startswith("Its test pictures are dark on the mean where its training pictures")
+    assert "It gets unseen pictures right less often than a guess would." in verdict
     assert "exchanging light and dark" in verdict
 
 

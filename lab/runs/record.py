@@ -61,7 +61,7 @@ from lab.verdict import verdict
 from lab.worlds import DrawnWorld, Examples, StoredWorld, World, audit
 from lab.worlds.copies import copies_between
 from lab.worlds.counterfactuals import fewer_counterfactuals
-from lab.worlds.doubts import doubts_of_pictures
+from lab.worlds.doubts import doubts_of_pictures, opposite_sets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +145,9 @@ class Record:
                 train.images, train.labels, batch_size=config.train.batch_size, seed=config.seed
             )
         display.groups(summary.subpopulations, summary.mislabeled)
-        self._copies = None
+        self._copies, self._opposite = None, None
         if isinstance(world, StoredWorld):
+            self._opposite = opposite_sets(train, test)
             with progress_bar() as progress:
                 self._copies = copies_between(world, train, test, progress=progress)
                 told = doubts_of_pictures(world, train, test, copies=self._copies)
@@ -230,7 +231,7 @@ class Record:
             ranked=_ranked(last, step),
             exchanged=exchanged_classes(last.evaluation.on("train"), last.evaluation.on("test")),
             unmet=unmet_answers(last.evaluation.on("train"), last.evaluation.on("test")),
-            before=self._before, evaluations=evaluations,
+            opposite=self._opposite, before=self._before, evaluations=evaluations,
         )  # fmt: skip
 
         def judge(estimates: Mapping[str, Estimate]) -> str:

@@ -32,6 +32,7 @@ def verdict_setting(
     exchanged: tuple[str, str] | None = None,
     ranked: BetterThreshold | None = None,
     unmet: Unmet | None = None,
+    opposite: float | None = None,
     probabilities: bool = False,
     before: Estimate | None = None,
     evaluations: Sequence[Mapping[str, Any]] = (),
@@ -41,7 +42,8 @@ def verdict_setting(
     `first_not_finite`: the untrained network already had logits that are not finite.
     `copies` are those between its sets, of pictures from disk, and `smallest` shows that its
     smallest output is the right one, `ranked` that another threshold is a better one;
-    `unmet` are its answers that no example has, `exchanged` two classes that seem to be.
+    `unmet` are its answers that no example has, `exchanged` two classes that seem to be, `opposite`
+    is the correlation of the mean pictures of its sets, as `lab.worlds.mean_pictures` has it.
     `probabilities`: its outputs are such, in place of logits.
     `before`: accuracy on the test set before training, where that shows that it was known.
     `evaluations` are the metrics of all evaluations, each with its `step`."""
@@ -82,6 +84,7 @@ def verdict_setting(
         shared_nearly=copies.shared - copies.exact if copies else 0,
         shared_more=copies is not None and copies.may_share_more(data.num_test),
         smallest=smallest,
+        opposite=opposite,
         exchanged=exchanged,
         ranked=ranked,
         unmet=unmet,

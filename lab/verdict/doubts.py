@@ -43,6 +43,14 @@ def unlike(setting: Setting) -> list[Finding]:
             " seen to call the model itself."
         )
         found.append(Finding("uncalled", text))
+    if setting.opposite is not None:
+        text = (
+            "Its test pictures are dark on the mean where its training pictures are bright, and the"
+            f" reverse (correlation of the mean pictures {setting.opposite:.2f}): if light and dark"
+            " were exchanged in one of the sets, or its pictures turned, what follows about memory"
+            " comes from that."
+        )
+        found.append(Finding("opposite", text))
     if setting.exchanged is not None:
         one, other = map(plain, setting.exchanged)
         text = (
@@ -110,13 +118,14 @@ def _clustered(found: Clusters, noun: str) -> Finding:
         same = found.if_the_same(noun, "the intervals are too sure", "both sets")
         text = (
             f"Its test {noun} have {found.counted}, {found.of_training_too} of training {noun},"
-            f" too: {same} what follows about the test set is too good."
+            f" too: {same} what follows about the test set is {found.off}."
         )
     elif found.shared:
         text = (
             f"Of {found.counted} among its test {noun}, {found.shared:,}"
             f" {'has' if found.shared == 1 else 'have'} training {noun}, too: {together} what"
-            f" follows about the test set is too good{', and too sure' if found.crowded else ''}."
+            f" follows about the test set is {found.off}"
+            f"{', and too sure' if found.crowded else ''}."
         )
     else:
         text = (

@@ -87,6 +87,9 @@ class Setting:
     """Further ones that are training examples mirrored or turned."""
     clusters: Clusters | None = None
     """Test examples that may belong together, or with training examples."""
+    opposite: float | None = None
+    """The correlation of the mean pictures of the two sets, where one is dark where the other is
+    bright."""
     shared_nearly: int = 0
     """Of these pictures that are nearly, and none that is exactly, the same as one for training."""
     shared_more: bool = False

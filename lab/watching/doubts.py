@@ -28,9 +28,17 @@ def redrawn_told(what: str, parts: Collection[str]) -> str:
     )
 
 
-def differences_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
+def opposite_sets(train: MeasuredSet, test: MeasuredSet) -> float | None:
+    """As `lab.worlds.mean_pictures.opposite` says; None of other inputs than pictures."""
+    if train.thumbnails is None or test.thumbnails is None:
+        return None
+    return opposite(train.thumbnails, train.labels, test.thumbnails, test.labels)
+
+
+def differences_told(train: MeasuredSet, test: MeasuredSet, opposite: float | None) -> list[str]:
     """What is to be said of inputs of another scale in one of the sets, of those that are not
-    finite, and of pictures that are dark where those of the other set are bright."""
+    finite, and of pictures that are dark where those of the other set are bright, as `opposite`
+    has it."""
     said = []
     theirs, ours = test.numbers(), train.numbers()
     if scale_differs(theirs, ours):
@@ -44,10 +52,7 @@ def differences_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
                 f"{chosen.source.what}: inputs are not finite in {chosen.broken:,} of the"
                 f" {len(chosen):,} examples that are measured"
             )
-    if train.thumbnails is not None and test.thumbnails is not None:
-        found = opposite(train.thumbnails, train.labels, test.thumbnails, test.labels)
-        said += [each.removesuffix(".") for each in opposite_told(found, "pictures")]
-    return said
+    return said + [each.removesuffix(".") for each in opposite_told(opposite, "pictures")]
 
 
 def overlap_told(train: MeasuredSet, test: MeasuredSet, *, shared: int, alike: int) -> list[str]:

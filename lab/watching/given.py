@@ -16,6 +16,7 @@ from lab.core.words import percent
 from lab.watching.doubts import (
     copies_told,
     differences_told,
+    opposite_sets,
     overlap_told,
     redrawn_told,
     repeated_told,
@@ -44,7 +45,8 @@ class GivenSets:
     (`clean`). `truth` (N,) int64 are the labels of its examples without label noise. `told` are
     the names of the classes that were given, `known` those that the datasets have. `shared`: how
     many test examples are training examples, too; `alike`: how many others may be, or are the same
-    by chance. `redrawn`: which parts of a training example, "inputs" or "labels", are others each
+    by chance. `opposite` is the correlation of the mean pictures, as `lab.worlds.mean_pictures` has
+    it. `redrawn`: which parts of a training example, "inputs" or "labels", are others each
     time that it is read; `test_redrawn`: of a test example. `clusters`: which files of examples may
     belong together. `copies` are those of the training and of the test set, as `MeasuredSet.copies`
     has them. `doubts` are sentences.
@@ -58,6 +60,7 @@ class GivenSets:
     known: tuple[str, ...]
     shared: int
     alike: int
+    opposite: float | None
     redrawn: frozenset[str]
     test_redrawn: frozenset[str]
     clusters: Clusters | None
@@ -199,7 +202,8 @@ def read_sets(
         doubts += dict.fromkeys((*train.doubts, *test.doubts))
         studied = MeasuredSet(train, most=most, seed=0)
         tested = MeasuredSet(test, most=most, seed=0)
-        doubts += differences_told(studied, tested)
+        opposite = opposite_sets(studied, tested)
+        doubts += differences_told(studied, tested, opposite)
     for chosen in (studied, tested):
         if known and not classes and chosen.renumbers(known):
             doubts.append(
@@ -231,7 +235,7 @@ def read_sets(
     ]
     return GivenSets(
         whole=whole, train=studied, test=tested, truth=truth, told=tuple(classes), known=known,
-        shared=in_both, alike=by_chance, clusters=found, copies=copies,
+        shared=in_both, alike=by_chance, opposite=opposite, clusters=found, copies=copies,
         redrawn=redrawn.get(train.what, frozenset()),
         test_redrawn=redrawn.get(test.what, frozenset()), doubts=tuple(doubts),
     )  # fmt: skip

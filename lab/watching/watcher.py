@@ -601,6 +601,7 @@ class Watcher:
             threshold=self._threshold.code if self._threshold is not None else "",
             ranked=self._ranked,
             unmet=self._unmet,
+            opposite=sets.opposite,
             exchanged=self._exchanged,
             untouched=self._calls > 0 and self._looking.is_untouched,
             changes=tuple(self._change),

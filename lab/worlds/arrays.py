@@ -26,7 +26,7 @@ from lab.core.pictures import squared
 from lab.core.text import plain, unknown
 from lab.core.words import first_few
 from lab.worlds.kept import EACH, Rows
-from lab.worlds.marks import Marks, column_marks
+from lab.worlds.marks import Marks, column_marks, is_of_clusters
 from lab.worlds.metadata import FLAG as GROUPS
 from lab.worlds.metadata import Column, Metadata, metadata_of, refuse_classes_alike
 from lab.worlds.npz import KEYS, Array, Npz, Unfit
@@ -173,18 +173,32 @@ class ArrayWorld(StoredWorld[Item]):
         )  # fmt: skip
 
     def left_out(self) -> list[str]:
-        """A sentence on arrays of other names."""
+        """A sentence each on arrays of other names, and on those among them that may say which
+        pictures belong together."""
         used = [name + end for name in self.data.groups for end in ENDS.values()]
         unused = [name for name in Npz(self.root).unused if name not in used]
         if not unused:
             return []
-        which = "array" if len(unused) == 1 else "arrays"
-        columns = {mark.column + end for mark in self.marks for end in ENDS.values()}
-        looked = " but to see which pictures belong together" * (not columns.isdisjoint(unused))
-        return [
-            f"{which} {first_few(list(map(plain, unused)))} in {self.root}: not used{looked}. The"
-            f" names that are read: {', '.join(KEYS)}; --groups names columns."
-        ]
+        columns = {
+            mark.column + end
+            for mark in self.marks
+            if is_of_clusters(mark.column, {*mark.of.values()}, len(mark.of))
+            for end in ENDS.values()
+        }
+        said = []
+        for looked, names in (
+            ("", [name for name in unused if name not in columns]),
+            (
+                " but to see which pictures belong together; --groups makes groups by them",
+                [name for name in unused if name in columns],
+            ),
+        ):
+            if names:
+                which = "array" if len(names) == 1 else "arrays"
+                told = first_few(list(map(plain, names)))
+                said.append(f"{which} {told} in {self.root}: not used{looked}.")
+        said[-1] += f" The names that are read: {', '.join(KEYS)}."
+        return said
 
 
 def array_classes(path: str) -> tuple[str, ...]:

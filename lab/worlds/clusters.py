@@ -16,6 +16,9 @@ from lab.core.text import plain
 from lab.core.words import those
 from lab.worlds.marks import Kind, Marks, T
 
+FEW = 0.1
+"""Share of test pictures up to which what is true of the others is said of all."""
+
 LEAST = 3
 """Clusters of a class from which on they are looked at: fewer are parts such as indoors and
 outdoors, whose pictures do not belong together."""
@@ -31,7 +34,8 @@ class Clusters:
     these are, how many of them are `shared` (have training pictures, too), and the `first` one of
     those, or of all. `crowded`: so many of them have several test pictures that intervals are too
     narrow, by `CROWDED`. `anew`: those that are shared may be other ones, and `across`: those of
-    one name in several folders count as one, as `Marks` says."""
+    one name in several folders count as one, as `Marks` says. `others`: the share of the test
+    pictures of shared ones that have training pictures of other classes alone, 0 to 1."""
 
     kind: Kind
     column: str
@@ -42,6 +46,17 @@ class Clusters:
     crowded: bool
     anew: bool = False
     across: bool = False
+    others: float = 0.0
+
+    @property
+    def off(self) -> str:
+        """What follows for what is measured on the test set, if some are shared: a network that
+        knows a patient by pictures of another class answers with that."""
+        if self.others <= FEW:
+            return "too good"
+        if self.others >= 1 - FEW:
+            return "too bad, as their training pictures are of other classes"
+        return "too good, or too bad where their training pictures are of other classes"
 
     @property
     def counted(self) -> str:
@@ -115,13 +130,13 @@ def clusters_told(found: Clusters | None, noun: str, sets: tuple[str, str]) -> l
         same = found.if_the_same(noun, "intervals are too narrow", " and ".join(sets))
         return [
             f"{have}, {found.of_training_too} of training {noun}, too. {_capital(same)} test"
-            f" accuracy is too good{advice}"
+            f" accuracy is {found.off}{advice}"
         ]
     are = f"{'has' if found.shared == 1 else 'have'} training {noun}, too"
     narrow = ", and its interval too narrow" if found.crowded else ""
     return [
         f"{found.shared:,} of {found.counted} among the test {noun} ({first} the first) {are}."
-        f" {together} test accuracy is too good{narrow}{advice}"
+        f" {together} test accuracy is {found.off}{narrow}{advice}"
     ]
 
 
@@ -132,10 +147,14 @@ def clusters_validated_told(found: Clusters | None, noun: str, *, stops: bool) -
         return []
     first = f"{plain(found.first)}/" if found.kind == "folder" else plain(found.first)
     late = ": --early-stopping, which goes by it, stops late" if stops else ""
+    low = "is too low, and falls on where that on others rises"
+    if found.others > FEW:
+        low = "is another one than on pictures of others"
+        late = ", which --early-stopping goes by" if stops else ""
     return [
         f"{found.counted} are among the validation {noun} ({first} the first),"
         f" {found.of_training_too} of training {noun}, too. {_capital(found.if_together(noun))} the"
-        f" validation loss is too low, and falls on where that on others rises{late}."
+        f" validation loss {low}{late}."
     ]
 
 
@@ -181,9 +200,16 @@ def _by(
         return None
     first = min(shared or tested)
     total = tested.total()
+    studied_as = {(marks.of.get(item, ""), label) for item, label in train}
+    known_as = [
+        (mark, label) in studied_as
+        for item, label in test
+        if (mark := marks.of.get(item, "")) in shared
+    ]
     return Clusters(
         marks.kind, marks.column, total, len(tested), len(shared), first, crowded,
         anew=marks.anew and bool(shared), across=marks.across,
+        others=known_as.count(False) / max(1, len(known_as)),
     )  # fmt: skip
 
 

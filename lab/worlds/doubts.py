@@ -69,12 +69,16 @@ def doubts_of_pictures(
         said.append(f"{twice.repeated:,} of {len(train):,} training pictures {are}.")
     said += repeated_told(twice.repeated_test, len(test))
     said += _dim(world, "train", train) or _dim(world, "test", test)
-    sets = train.images, train.clean_labels, test.images, test.clean_labels
-    said += opposite_told(opposite(*sets), world.noun)
+    said += opposite_told(opposite_sets(train, test), world.noun)
     copies = copies or copies_between(world, train, test, progress=progress)
     said += copies_told(world, copies, len(test))
     said += clusters_told(world.clusters(len(train), len(test)), world.noun, world.sets)
     return said + _group_shares(world, train, test, then)
+
+
+def opposite_sets(train: Examples, test: Examples) -> float | None:
+    """As `lab.worlds.mean_pictures.opposite` says, of two sets of examples."""
+    return opposite(train.images, train.clean_labels, test.images, test.clean_labels)
 
 
 def _group_shares(

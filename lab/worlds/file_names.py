@@ -115,7 +115,7 @@ def _by_names(
     }
     # in several classes: what tells such pictures apart is a number, and not the class
     across = {item: begin for item, (begin, rest) in found.items() if re.search(r"\d", rest)}
-    coded = are_codes(begins)
+    coded = are_codes(begins) or not count_on(begins)  # such do not begin anew in a class
     if max(map(_restarting, names)) >= ANEW and not (coded or say_of_what(across.values())):
         across = {}
     if _tell_the_class(ends, rare=False):  # as of 00017_3.png in the folder 3, but not of w17_3.png

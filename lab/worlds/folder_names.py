@@ -28,8 +28,8 @@ def by_folders(paths: Mapping[T, PurePath]) -> list[Marks[T]]:
 def _of_folders(folders: Mapping[T, tuple[str, ...]]) -> list[Marks[T]]:
     """The marks of pictures by folders, the names of which begin with the class. Those of one name
     in several classes, or parts of these (years, sides), may be of the same, as a patient with
-    pictures of both, unless they are mere counters. They may begin anew in each where they are
-    counters and one has all names of another."""
+    pictures of both. They may begin anew in each where they are counters, and one has all names of
+    another or they do not say what they are of."""
     named = say_of_what({parts[-1] for parts in folders.values()})
     within: dict[tuple[str, ...], set[str]] = {}
     for *above, name in folders.values():
@@ -38,9 +38,9 @@ def _of_folders(folders: Mapping[T, tuple[str, ...]]) -> list[Marks[T]]:
     apart = Marks("folder", paths, named=named)
     names = {item: parts[-1] for item, parts in folders.items()}
     shared, counted = in_several(within.values()), count_on({*names.values()})
-    if not shared or (counted and not named):
+    if not shared:
         return [apart]
-    anew = counted and shared == "all"
+    anew = counted and (shared == "all" or not named)
     across = Marks("folder", names, anew=anew, named=named, across=True)
     return [apart, across] if anew else [across]
 

@@ -50,6 +50,12 @@ COUNTED_ON = 2
 FORM = 0.8
 """Share of names from which on they have one form."""
 
+BARCODE = r"TCGA-[A-Z\d]{2}-[A-Z\d]{4}"
+"""A patient of The Cancer Genome Atlas, as names of its pictures say it."""
+
+PART = rf"{BARCODE}|[^\W_]+"
+"""Parts of a name."""
+
 LAST_LETTERS = r"[^\W_]*\d(?=[^\W\d_]{1,5}\d{0,4}$)|[^\W_]+"
 """Parts of such a name, of which the last one is the letters."""
 
@@ -132,7 +138,7 @@ def cuts_of(
     2018 of 2018_place012. Of a `lettered` one the letters at its end are a part: 012 and L."""
     if dated is not None:
         return cuts_of(dated.rest, lettered=lettered) or [(dated.mark, dated.day)]
-    parts = list(re.finditer(LAST_LETTERS if lettered else r"[^\W_]+", name))
+    parts = list(re.finditer(LAST_LETTERS if lettered else PART, name))
     before = name[: parts[-2].end()] if len(parts) > 1 else ""
     if not re.search(r"\d", before) or YEAR.fullmatch(before):
         return []
