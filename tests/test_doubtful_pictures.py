@@ -205,3 +205,20 @@ def test_pools_tell_on_their_page(tmp_path: Path) -> None:
     assert told in " ".join((folder / "pool.html").read_text(encoding="utf-8").split())
     sentences = json.loads((folder / "findings.json").read_text())["sentences"]
     assert any(each.startswith(f"Warning: {told}") for each in sentences)
+
+
+def test_pools_tell_of_validation_pictures_by_which_they_stop(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        for patient in range(10):
+            fill(tmp_path / "own" / "train" / label / f"patient_{label}{patient}", 5)
+        fill(tmp_path / "own" / "test" / label, 12)
+    common = (
+        "pool", "--data", str(tmp_path / "own"), "--num-train", "60", "--networks", "4",
+        "--width", "1", "--image-size", "16", "--steps", "2", "--batch-size", "8",
+        "--processes", "1", "--out", str(tmp_path / "pools"),
+    )  # fmt: skip
+    for stopping, told in ((["--early-stopping", "2", "--eval-every", "1"], True), ([], False)):
+        done = run_here(*common, *stopping)
+        assert done.code == 0, done.err
+        said = " ".join((done.out + done.err).split())
+        assert ("among the validation pictures" in said) is told
