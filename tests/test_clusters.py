@@ -22,6 +22,7 @@ from lab.worlds import FolderWorld, open_world
 from lab.worlds.clusters import Clusters, clusters_of, clusters_told, without_clusters
 from lab.worlds.file_names import file_marks
 from lab.worlds.marks import column_marks
+from lab.worlds.name_parts import in_several
 from lab.worlds.stored import StoredWorld
 from support.configs import tiny
 from support.picture_folders import fill
@@ -993,3 +994,15 @@ def test_a_watched_loop_is_told(tmp_path: Path) -> None:
     verdict = " ".join(watcher.verdict.split())
     assert f"Of {len(test)} beginnings of file names among its test pictures" in verdict
     assert f"{len(train & test)} have training pictures, too" in verdict
+
+
+def test_names_of_many_classes_are_compared_at_once() -> None:
+    """A thousand classes: all pairs, one after the other, would take minutes."""
+    random = np.random.default_rng(0)
+    apart = [{f"{label}_{k}" for k in range(300)} for label in range(1000)]
+    assert in_several(apart) == ""
+    some = [{f"n{k}" for k in random.integers(0, 10**6, 300)} for _ in range(1000)]
+    assert in_several(some) == "some"
+    assert in_several([*some, {*list(some[7])[:5]}]) == "all"
+    assert in_several([{f"{k}" for k in range(300)}] * 1000) == "all"
+    assert in_several([set(), {"a"}]) == ""

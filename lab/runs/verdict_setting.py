@@ -39,14 +39,14 @@ def verdict_setting(
 ) -> Setting:
     """The setting of a run that was trained for `steps` steps, `train` its training set; it has the
     weights of step `weights_of` (None: the last). `fitted`: the training loss reached its bound;
-    `first_not_finite`: the untrained network already had logits that are not finite.
-    `copies` are those between its sets, of pictures from disk, and `smallest` shows that its
-    smallest output is the right one, `ranked` that another threshold is a better one;
-    `unmet` are its answers that no example has, `exchanged` two classes that seem to be, `opposite`
-    is the correlation of the mean pictures of its sets, as `lab.worlds.mean_pictures` has it.
-    `probabilities`: its outputs are such, in place of logits.
-    `before`: accuracy on the test set before training, where that shows that it was known.
-    `evaluations` are the metrics of all evaluations, each with its `step`."""
+    `first_not_finite`: the untrained network already had logits that are not finite. `copies` are
+    those between its sets, of pictures from disk, and `opposite` is the correlation of the mean
+    pictures of these, as `lab.worlds.mean_pictures` has it. `smallest` shows that its smallest
+    output is the right one, `ranked` that another threshold is a better one; `unmet` are its
+    answers that no example has, `exchanged` two classes that seem to be. `probabilities`: its
+    outputs are such, in place of logits. `before`: accuracy on the test set before training, where
+    that shows that it was known. `evaluations` are the metrics of all evaluations, each with its
+    `step`."""
     early = steps < run.config.train.max_steps and not fitted
     config, world, samples = run.config, run.world, train.samples
     data, left = config.data, world.available("test")

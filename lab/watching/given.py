@@ -46,8 +46,8 @@ class GivenSets:
     the names of the classes that were given, `known` those that the datasets have. `shared`: how
     many test examples are training examples, too; `alike`: how many others may be, or are the same
     by chance. `opposite` is the correlation of the mean pictures, as `lab.worlds.mean_pictures` has
-    it. `redrawn`: which parts of a training example, "inputs" or "labels", are others each
-    time that it is read; `test_redrawn`: of a test example. `clusters`: which files of examples may
+    it. `redrawn`: which parts of a training example, "inputs" or "labels", are others each time
+    that it is read; `test_redrawn`: of a test example. `clusters`: which files of examples may
     belong together. `copies` are those of the training and of the test set, as `MeasuredSet.copies`
     has them. `doubts` are sentences.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
-from itertools import combinations, pairwise
+from collections.abc import Collection, Iterable, Mapping
+from itertools import pairwise
 from pathlib import PurePath
 from typing import Literal, NamedTuple
 
@@ -73,13 +73,25 @@ def of_what(name: str) -> str:
     return name[: len(name) - len(rest.lstrip("0123456789"))] if found else ""
 
 
-def in_several(of_class: Collection[Collection[T]]) -> Literal["", "some", "all"]:
+def in_several(of_class: Iterable[Collection[str]]) -> Literal["", "some", "all"]:
     """Whether some names of one class are in another one, too: "all" where a class has all names of
     another, as where they begin anew in each."""
-    pairs = [({*one}, {*other}) for one, other in combinations(of_class, 2) if {*one} & {*other}]
-    if any(one <= other or other <= one for one, other in pairs):
-        return "all"
-    return "some" if pairs else ""
+    classes = [{*names} for names in of_class]
+    having: dict[str, set[int]] = {}
+    for number, names in enumerate(classes):
+        for name in names:
+            having.setdefault(name, set()).add(number)
+    if all(len(numbers) == 1 for numbers in having.values()):
+        return ""
+    for number, names in enumerate(classes):
+        others = set(range(len(classes))) - {number} if names else set()
+        for name in names:
+            others &= having[name]
+            if not others:
+                break
+        if others:
+            return "all"
+    return "some"
 
 
 def count_on(names: Collection[str]) -> bool:
