@@ -1006,3 +1006,16 @@ def test_names_of_many_classes_are_compared_at_once() -> None:
     assert in_several([*some, {*list(some[7])[:5]}]) == "all"
     assert in_several([{f"{k}" for k in range(300)}] * 1000) == "all"
     assert in_several([set(), {"a"}]) == ""
+
+
+def test_folders_that_are_numbered_anew_in_both_sets_are_told_with_a_condition(
+    tmp_path: Path,
+) -> None:
+    """Other videos under the same paths."""
+    for part, first in (("train", 1), ("test", 1)):
+        for label in ("run", "walk"):
+            for number in range(first, first + 6):
+                fill(tmp_path / part / label / f"{number:03}", 4)
+    said = told(tmp_path, 48, 48)
+    assert "48 test pictures have 12 folders below the classes" in said
+    assert "if files are not numbered anew in train/ and test/, as they seem to be, test" in said

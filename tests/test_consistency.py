@@ -100,7 +100,7 @@ def test_probabilities_that_move_without_another_answer_are_found(alone: bool) -
     else:
         assert found["answers/moved_when_repeated"].value > 0
     said = varying(found)
-    assert "none of them changes when the " in said
+    assert "of 150 none changes when the " in said
     assert "by more than 0.1." in said
 
 

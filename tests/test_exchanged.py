@@ -11,7 +11,9 @@ from torch import Tensor
 from lab.measure import Predictions
 from lab.measure.exchanged import exchanged_classes
 from lab.runs.train import start
+from lab.verdict.doubts import unlike
 from support.configs import tiny
+from support.made_up import setting
 
 CLASSES = 5
 LABELS = torch.arange(CLASSES).repeat_interleave(30)
@@ -30,19 +32,33 @@ def swapped(one: int, other: int) -> Tensor:
 
 def test_two_that_get_each_others_names_are_found() -> None:
     right = answered(LABELS)
-    assert exchanged_classes(right, answered(swapped(1, 3))) == ("b", "d")
-    assert exchanged_classes(right, right) is None
-    assert exchanged_classes(answered(swapped(1, 3)), answered(swapped(1, 3))) is None, "no memory"
+    assert exchanged_classes(right, answered(swapped(1, 3))) == (("b", "d"), ("d", "b"))
+    assert not exchanged_classes(right, right)
+    assert not exchanged_classes(answered(swapped(1, 3)), answered(swapped(1, 3))), "no memory"
     one_way = LABELS.where(LABELS != 1, torch.tensor(3))
-    assert exchanged_classes(right, answered(one_way)) is None
+    assert not exchanged_classes(right, answered(one_way))
     usual = torch.where(LABELS == 3, 1, 3)  # nearly all get one answer, and its own class another
-    assert exchanged_classes(right, answered(usual)) is None
+    assert not exchanged_classes(right, answered(usual))
     few = LABELS.where(torch.rand(len(LABELS)) < 0.6, swapped(1, 3))
-    assert exchanged_classes(right, answered(few)) is None
+    assert not exchanged_classes(right, answered(few))
     some = torch.cat([LABELS[LABELS != 1], torch.ones(9, dtype=torch.long)])
     answers = torch.arange(CLASSES)
     answers[[1, 3]] = answers[[3, 1]]
-    assert exchanged_classes(right, answered(answers[some], some)) is None, "nine of one class"
+    assert not exchanged_classes(right, answered(answers[some], some)), "nine of one class"
+
+
+def test_classes_that_were_numbered_anew_are_found() -> None:
+    """As by an encoder for each set, one of which lacks a class: all after it are numbered anew."""
+    right = answered(LABELS)
+    test = LABELS[LABELS != 1]
+    shifted = torch.where(test > 1, test - 1, test)  # its labels: c counts as b
+    found = exchanged_classes(right, answered(test, shifted))
+    assert found == (("b", "c"), ("c", "d"), ("d", "e"))
+    (text,) = (each.text for each in unlike(setting(exchanged=found, noun="pictures")))
+    assert text.startswith("Most test pictures of b are answered c, of c d, of d e, though those")
+    pairs = tuple((str(k), str(k + 1)) for k in range(9))
+    (text,) = (each.text for each in unlike(setting(exchanged=pairs)))
+    assert ", of 3 4 and so on, though" in text
 
 
 def test_of_many_classes_no_table_of_all_with_each_other_is_made() -> None:
@@ -53,8 +69,8 @@ def test_of_many_classes_no_table_of_all_with_each_other_is_made() -> None:
         Predictions.of(torch.nn.functional.one_hot(each, 100_000).float(), labels)
         for each in (labels, names[labels])
     )
-    assert exchanged_classes(right, wrong) == ("1", "2")
-    assert exchanged_classes(right, right) is None
+    assert exchanged_classes(right, wrong) == (("1", "2"), ("2", "1"))
+    assert not exchanged_classes(right, right)
 
 
 def test_networks_that_memorize_or_guess_seldom_seem_to_have_some() -> None:
@@ -66,7 +82,7 @@ def test_networks_that_memorize_or_guess_seldom_seem_to_have_some() -> None:
         logits = torch.nn.functional.one_hot(answers, 3).double()
         test = Predictions.of(logits, labels)
         right = torch.nn.functional.one_hot(labels, 3).double()
-        found += exchanged_classes(Predictions.of(right, labels), test) is not None
+        found += len(exchanged_classes(Predictions.of(right, labels), test))
     assert not found
 
 

@@ -1155,10 +1155,14 @@ def test_names_in_another_order_than_the_datasets_own_are_told(
 def test_a_test_set_of_another_scale_is_told(
     factor: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    with measure(network(), train=TRAIN, test=(factor * TEST[0], TEST[1]), out=tmp_path / "run"):
+    test = factor * TEST[0], TEST[1]
+    with measure(network(), train=TRAIN, test=test, out=tmp_path / "run") as watched:
         pass
     said = " ".join(capsys.readouterr().out.split())
     assert ("the inputs of test go from" in said) == (factor == 10)
+    assert ("The inputs of its test pictures are of another scale" in watched.verdict) == (
+        factor == 10
+    )
 
 
 def test_a_column_of_one_value_makes_no_groups() -> None:

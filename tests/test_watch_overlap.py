@@ -320,3 +320,47 @@ def test_equal_rows_of_few_values_are_never_said_to_be_studied() -> None:
         assert number_shared(torch.cat([x[rare], x[~rare][: int(rare.sum())]]), z)[1] == 0
         assert number_shared(torch.unique(x, dim=0), z)[1] == 0
         assert number_shared(torch.cat([x, x[rare].repeat(5, 1)]), z)[1] == 0
+
+
+def grams(count: int) -> Tensor:
+    """Counts of 1,000 words in texts of a few, (N, 1000)."""
+    shares = 1 / torch.arange(1, 1001).float()
+    words = torch.multinomial(shares, 3 * count, replacement=True, generator=DRAW)
+    return one_hot(words.reshape(count, 3), 1000).sum(dim=1).float()
+
+
+def bars(count: int) -> Tensor:
+    """Bars and stripes (N, 1, 10, 10): 100 pixels, of which 20 bits decide."""
+    rows, columns = (torch.rand(count, 10, generator=DRAW) < 0.5 for _ in range(2))
+    return (rows[:, None, :, None] ^ columns[:, None, None, :]).float()
+
+
+def powers(count: int) -> Tensor:
+    """Products of up to three of four columns of few values, (N, 34)."""
+    x = TABLES["categories"](count)[:, :4]
+    places = torch.combinations(torch.arange(5), 3, with_replacement=True)
+    return torch.cat([torch.ones(count, 1), x], dim=1)[:, places].prod(dim=2)
+
+
+@pytest.mark.parametrize("draw", [grams, bars, powers])
+def test_places_that_say_the_same_are_not_counted_twice(draw: Callable[[int], Tensor]) -> None:
+    DRAW.manual_seed(0)
+    x, z = draw(1500), draw(1500)
+    equal, certain = number_shared(x, z)
+    assert certain == 0
+    assert equal > 0 or draw is bars
+
+
+def test_of_a_sample_of_the_training_set_as_many_are_told_as_of_all(tmp_path: Path) -> None:
+    """One in ten test rows is a training row, of which a tenth is measured."""
+    DRAW.manual_seed(0)
+    x, z = TABLES["measured"](4000), TABLES["measured"](800)
+    z[:80] = x[torch.randperm(4000, generator=DRAW)[:80]]
+    given = {"train": (x, torch.arange(4000) % 2), "test": (z, torch.arange(800) % 2)}
+    for most in (400, None):
+        with watch(
+            nn.Linear(8, 2), **given, out=tmp_path / f"{most}", most=most, quiet=True,
+            pictures=False,
+        ) as watched:  # fmt: skip
+            pass
+        assert "test examples are the same as some it studied" in " ".join(watched.verdict.split())

@@ -105,8 +105,8 @@ def varying(
 def _moved(found: Estimate, when: str) -> str:
     """The sentence on predictions that move without changing."""
     return (
-        f"none of them changes when {when}, but the probabilities of {share(found)} do, by more"
-        f" than {MOVED:g}."
+        f"of {found.count:,} none changes when {when}, but the probabilities of {share(found)} do,"
+        f" by more than {MOVED:g}."
     )
 
 
@@ -118,4 +118,4 @@ def _changed(one: Tensor, other: Tensor, rounding: float) -> tuple[Tensor, Tenso
     changed = (one.argmax(dim=1) != other.argmax(dim=1)) & moved
     changed |= one.isnan().any(dim=1) != other.isnan().any(dim=1)  # a number once, and once not
     apart = (one.double().softmax(dim=1) - other.double().softmax(dim=1)).abs().amax(dim=1)
-    return changed, changed | ((apart > MOVED) & moved)
+    return changed, (apart > MOVED) & moved

@@ -1,5 +1,5 @@
-"""Exchanged classes: two whose test examples get each other's names, as where folders or numbers
-were exchanged in one of the sets."""
+"""Exchanged classes: those whose test examples get each other's names, as where folders or numbers
+were exchanged in one of the sets, or classes numbered anew."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ FEWEST = 10
 """Different test examples that each of the two has, at least."""
 
 
-def exchanged_classes(train: Predictions, test: Predictions) -> tuple[str, str] | None:
-    """The first two of three or more classes of which surely most test examples of each are
-    answered with the name of the other, which those of no further class are, and surely most
-    training examples with their own; None: there are none. (Of two classes all answers are then
-    wrong, which test accuracy shows.)"""
+def exchanged_classes(train: Predictions, test: Predictions) -> tuple[tuple[str, str], ...]:
+    """Of three or more classes those of which surely most test examples are answered with the name
+    of another one, which those of no further class are, and surely most training examples with
+    their own: each with that other one, if there are two or more. (Of two classes all answers are
+    then wrong, which test accuracy shows.)"""
     names = test.classes
     if len(names) < 3 or len(names) != test.logits.shape[1] or names != train.classes:
-        return None
+        return ()
     studied, tested = _majorities(train.different()), _majorities(test.different())
     given = Counter(answer for answer, _ in tested.values())
-    for one, (other, count) in tested.items():
-        back, others = tested.get(other, (other, 0))
-        known = all(studied.get(each, (None, 0))[0] == each for each in (one, other))
-        usual = given[one] > 1 or given[other] > 1  # an answer that other classes get, too
-        exchanged = back == one and min(count, others) >= FEWEST
-        if one < other and known and exchanged and not usual:
-            return names[one], names[other]
-    return None
+    found = [
+        (names[one], names[other])
+        for one, (other, count) in tested.items()
+        if one != other and given[other] == 1 and count >= FEWEST
+        if all(studied.get(each, (None, 0))[0] == each for each in (one, other))
+    ]
+    return tuple(found) if len(found) > 1 else ()
 
 
 def _majorities(predictions: Predictions) -> dict[int, tuple[int, int]]:

@@ -31,8 +31,9 @@ GRID = 4
 
 def gray(images: Tensor) -> Tensor:
     """Without color: all three channels are the luma (ITU-R 601)."""
-    changed: Tensor = _functions().rgb_to_grayscale(images, num_output_channels=3)
-    return changed
+    # of whole numbers torchvision cuts off what is behind the point, so that gray ones darken
+    changed: Tensor = _functions().rgb_to_grayscale(images.float(), num_output_channels=3)
+    return changed.round().to(torch.uint8)
 
 
 def hue(images: Tensor) -> Tensor:

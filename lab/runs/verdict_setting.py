@@ -29,7 +29,7 @@ def verdict_setting(
     first_not_finite: bool = False,
     copies: Copies | None = None,
     smallest: SmallestRight | None = None,
-    exchanged: tuple[str, str] | None = None,
+    exchanged: tuple[tuple[str, str], ...] = (),
     ranked: BetterThreshold | None = None,
     unmet: Unmet | None = None,
     opposite: float | None = None,
@@ -43,7 +43,7 @@ def verdict_setting(
     those between its sets, of pictures from disk, and `opposite` is the correlation of the mean
     pictures of these, as `lab.worlds.mean_pictures` has it. `smallest` shows that its smallest
     output is the right one, `ranked` that another threshold is a better one; `unmet` are its
-    answers that no example has, `exchanged` two classes that seem to be. `probabilities`: its
+    answers that no example has, `exchanged` classes that seem to be. `probabilities`: its
     outputs are such, in place of logits. `before`: accuracy on the test set before training, where
     that shows that it was known. `evaluations` are the metrics of all evaluations, each with its
     `step`."""

@@ -3,6 +3,8 @@ labels, another network, test examples that it knows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lab.core.estimate import Estimate
 from lab.core.text import plain
 from lab.core.words import in_steps, share, singular
@@ -10,6 +12,9 @@ from lab.measure.better_threshold import BetterThreshold
 from lab.measure.smallest_right import SmallestRight
 from lab.verdict.setting import Finding, Setting
 from lab.worlds.clusters import Clusters
+
+NAMED = 4
+"""Classes that a sentence names, at most."""
 
 
 def another(setting: Setting) -> list[Finding]:
@@ -43,6 +48,13 @@ def unlike(setting: Setting) -> list[Finding]:
             " seen to call the model itself."
         )
         found.append(Finding("uncalled", text))
+    if setting.other_scale:
+        text = (
+            f"The inputs of its test {setting.noun} are of another scale than those of its training"
+            f" {setting.noun}: if that is no difference of what they show, what follows about"
+            " memory comes from that."
+        )
+        found.append(Finding("other scale", text))
     if setting.opposite is not None:
         text = (
             "Its test pictures are dark on the mean where its training pictures are bright, and the"
@@ -51,14 +63,8 @@ def unlike(setting: Setting) -> list[Finding]:
             " comes from that."
         )
         found.append(Finding("opposite", text))
-    if setting.exchanged is not None:
-        one, other = map(plain, setting.exchanged)
-        text = (
-            f"Most test {setting.noun} of {one} are answered {other}, and the reverse, though those"
-            " it studied are not: if the two were exchanged in one of the sets, what follows about"
-            " memory comes from that."
-        )
-        found.append(Finding("exchanged", text))
+    if setting.exchanged:
+        found.append(_exchanged(setting.exchanged, setting.noun))
     if setting.redrawn:
         found.append(_redrawn(setting))
     if setting.test_redrawn:
@@ -70,6 +76,21 @@ def unlike(setting: Setting) -> list[Finding]:
     if setting.studied < setting.num_train:
         found.append(_unreached(setting))
     return found
+
+
+def _exchanged(pairs: Sequence[tuple[str, str]], noun: str) -> Finding:
+    """The finding that test examples of classes get the names of others, in `pairs`."""
+    named = [tuple(map(plain, pair)) for pair in pairs[:NAMED]]
+    (one, other), *more = named
+    told = f"{one} are answered {other}"
+    if len(pairs) == 2 and more[0] == (other, one):
+        told += ", and the reverse, though those it studied are not: if the two were exchanged in"
+    else:
+        told += "".join(f", of {of} {answer}" for of, answer in more)
+        told += " and so on" * (len(pairs) > NAMED)
+        told += ", though those it studied are not: if classes have other names or numbers in"
+    text = f"Most test {noun} of {told} one of the sets, what follows about memory comes from that."
+    return Finding("exchanged", text)
 
 
 def dependent(setting: Setting) -> list[Finding]:

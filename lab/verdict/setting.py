@@ -87,6 +87,8 @@ class Setting:
     """Further ones that are training examples mirrored or turned."""
     clusters: Clusters | None = None
     """Test examples that may belong together, or with training examples."""
+    other_scale: bool = False
+    """Whether the inputs of the test set are of another scale than those of the training set."""
     opposite: float | None = None
     """The correlation of the mean pictures of the two sets, where one is dark where the other is
     bright."""
@@ -121,8 +123,8 @@ class Setting:
     relabeled: Relabeled = ""
     """Whether another program seems to have trained the network with other labels, by what shows
     it: fewer are right than by one answer to all, or each class gets one answer, mostly another."""
-    exchanged: tuple[str, str] | None = None
-    """Two classes whose test examples get each other's names; None: there are none."""
+    exchanged: tuple[tuple[str, str], ...] = ()
+    """Classes whose test examples get the name of another one, each with that."""
     smallest: SmallestRight | None = None
     """What shows that the smallest of its outputs, not the largest, is that of the right class;
     None: nothing does."""

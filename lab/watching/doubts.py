@@ -35,17 +35,21 @@ def opposite_sets(train: MeasuredSet, test: MeasuredSet) -> float | None:
     return opposite(train.thumbnails, train.labels, test.thumbnails, test.labels)
 
 
-def differences_told(train: MeasuredSet, test: MeasuredSet, opposite: float | None) -> list[str]:
-    """What is to be said of inputs of another scale in one of the sets, of those that are not
-    finite, and of pictures that are dark where those of the other set are bright, as `opposite`
-    has it."""
-    said = []
+def scale_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
+    """The sentence on inputs of another scale in one of the sets."""
     theirs, ours = test.numbers(), train.numbers()
-    if scale_differs(theirs, ours):
-        said.append(
-            f"the inputs of test go {spanned(theirs)}, and those of train {spanned(ours)}: if that"
-            " is no difference of what they show, scale or normalize both alike"
-        )
+    if not scale_differs(theirs, ours):
+        return []
+    return [
+        f"the inputs of test go {spanned(theirs)}, and those of train {spanned(ours)}: if that is"
+        " no difference of what they show, scale or normalize both alike"
+    ]
+
+
+def differences_told(train: MeasuredSet, test: MeasuredSet, opposite: float | None) -> list[str]:
+    """What is to be said of inputs that are not finite, and of pictures that are dark where those
+    of the other set are bright, as `opposite` has it."""
+    said = []
     for chosen in (train, test):
         if chosen.broken:
             said.append(

@@ -20,6 +20,7 @@ from lab.watching.doubts import (
     overlap_told,
     redrawn_told,
     repeated_told,
+    scale_told,
     unscaled_told,
 )
 from lab.watching.labels import as_labels
@@ -45,11 +46,12 @@ class GivenSets:
     (`clean`). `truth` (N,) int64 are the labels of its examples without label noise. `told` are
     the names of the classes that were given, `known` those that the datasets have. `shared`: how
     many test examples are training examples, too; `alike`: how many others may be, or are the same
-    by chance. `opposite` is the correlation of the mean pictures, as `lab.worlds.mean_pictures` has
-    it. `redrawn`: which parts of a training example, "inputs" or "labels", are others each time
-    that it is read; `test_redrawn`: of a test example. `clusters`: which files of examples may
-    belong together. `copies` are those of the training and of the test set, as `MeasuredSet.copies`
-    has them. `doubts` are sentences.
+    by chance. `other_scale`: the inputs of the test set have another one; `opposite` is the
+    correlation of the mean pictures, as `lab.worlds.mean_pictures` has it. `redrawn`: which parts
+    of a training example, "inputs" or "labels", are others each time that it is read;
+    `test_redrawn`: of a test example. `clusters`: which files of examples may belong together.
+    `copies` are those of the training and of the test set, as `MeasuredSet.copies` has them.
+    `doubts` are sentences.
     """
 
     whole: Source
@@ -60,6 +62,7 @@ class GivenSets:
     known: tuple[str, ...]
     shared: int
     alike: int
+    other_scale: bool
     opposite: float | None
     redrawn: frozenset[str]
     test_redrawn: frozenset[str]
@@ -203,6 +206,7 @@ def read_sets(
         studied = MeasuredSet(train, most=most, seed=0)
         tested = MeasuredSet(test, most=most, seed=0)
         opposite = opposite_sets(studied, tested)
+        doubts += (other_scale := scale_told(studied, tested))
         doubts += differences_told(studied, tested, opposite)
     for chosen in (studied, tested):
         if known and not classes and chosen.renumbers(known):
@@ -235,7 +239,8 @@ def read_sets(
     ]
     return GivenSets(
         whole=whole, train=studied, test=tested, truth=truth, told=tuple(classes), known=known,
-        shared=in_both, alike=by_chance, opposite=opposite, clusters=found, copies=copies,
+        shared=in_both, alike=by_chance, other_scale=bool(other_scale), opposite=opposite,
+        clusters=found, copies=copies,
         redrawn=redrawn.get(train.what, frozenset()),
         test_redrawn=redrawn.get(test.what, frozenset()), doubts=tuple(doubts),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -30,7 +30,8 @@ THUMBNAIL = 64
 
 LONG, BITS = 256, 64
 """Inputs of fewer numbers than the first are short where these have so few values that all together
-tell less than so many bits, as rows of a table do: two of them may be the same by chance."""
+tell less than so many bits, as rows of a table do: two of them may be the same by chance. Of longer
+ones so many numbers are looked at."""
 
 SHORT = 16
 """Numbers below which inputs that are not held in memory are short."""
@@ -59,7 +60,8 @@ class MeasuredSet:
     `broken`: how many have numbers that are not finite. `batch`: of how many a loader makes each
     batch, where it pads them to the longest one in it, so that answers may depend on the others;
     None: it does not. `is_short`: whether their numbers tell little, as rows of a table, so that
-    two may be the same by chance.
+    two may be the same by chance; `tells`: whether they surely tell so much that two are hardly
+    ever, however much one number says of the others.
     """
 
     def __init__(self, source: Source, *, most: int | None, seed: int) -> None:
@@ -85,6 +87,7 @@ class MeasuredSet:
                 shown = _shrunk(inputs)
                 small = [*small, shown] if shown is not None else None
             if start == 0:
+                first = inputs
                 self.unscaled = small is not None and _are_unscaled(leaves(inputs)[0])
                 self.is_short = sum(leaf[0].numel() for leaf in leaves(inputs)) < SHORT
             forms.add(form(inputs))
@@ -98,8 +101,9 @@ class MeasuredSet:
             keys = self._digests(keys)
         self.keys = tuple(keys)
         if held:
-            self._held = cat(chunks)
-            self.is_short = self._tells_little()
+            self._held = first = cat(chunks)
+            self.is_short = self._tells_little(first)
+        self.tells = self._tells_much(first, pictures=bool(small))
         self.thumbnails = _visible(small) if small else None
         self.digest = hashlib.sha256(b"".join((*keys, self.labels.numpy().tobytes()))).hexdigest()
 
@@ -125,21 +129,38 @@ class MeasuredSet:
         numbers = [known.setdefault(each, number) for number, each in enumerate(told)]
         return torch.tensor(numbers) if len(known) < len(self) else None
 
-    def _tells_little(self) -> bool:
-        """Whether the numbers of an input, which are held, tell less than `BITS` about which one of
-        the different inputs it is: by the entropies of all places together."""
-        if sum(leaf[0].numel() for leaf in leaves(self._held)) >= LONG:
-            return False
-        first = {key: place for place, key in reversed([*enumerate(self.keys)])}
+    def _columns(self, inputs: Tree, most: int) -> Iterator[Tensor]:
+        """The numbers (N,) at each place of the different ones among the first `inputs`, or at
+        `most` places; of each at most `LOOKED_AT`."""
+        count = len(leaves(inputs)[0])
+        first = {key: place for place, key in reversed([*enumerate(self.keys[:count])])}
         different = torch.tensor(sorted(first.values()))
-        count = min(LOOKED_AT, len(different))
-        some = different[torch.linspace(0, len(different) - 1, count).long()]
-        columns = [
-            column
-            for leaf in leaves(rows(self._held, some))
-            for column in leaf.reshape(len(some), -1).T
-        ]
-        return sum(map(_bits, columns)) < BITS
+        number = min(LOOKED_AT, len(different))
+        some = different[torch.linspace(0, len(different) - 1, number).long()]
+        for leaf in leaves(rows(inputs, some)):
+            flat = leaf.reshape(len(some), -1)
+            places = torch.linspace(0, flat.shape[1] - 1, min(most, flat.shape[1])).long()
+            yield from flat[:, places].T
+
+    def _tells_little(self, inputs: Tree) -> bool:
+        """Whether the numbers of an input tell less than `BITS`, by the entropies of all places."""
+        if sum(leaf[0].numel() for leaf in leaves(inputs)) >= LONG:
+            return False
+        return sum(map(_bits, self._columns(inputs, LONG))) < BITS
+
+    def _tells_much(self, inputs: Tree, *, pictures: bool) -> bool:
+        """Whether the numbers of an input tell `BITS` at least: those of pictures by half of the
+        entropies of all places, since neighbors are alike, and others by the places alone where
+        nearly all are different, since words, and columns made of others, may be few in all."""
+        numbers = sum(leaf[0].numel() for leaf in leaves(inputs))
+        if pictures:
+            return numbers >= LONG or sum(map(_bits, self._columns(inputs, LONG))) / 2 >= BITS
+        told = 0.0
+        for column in self._columns(inputs, LONG):
+            told += REAL if _bits(column) == REAL else 0.0
+            if told >= BITS:
+                return True
+        return False
 
     @property
     def is_sample(self) -> bool:
@@ -202,17 +223,18 @@ def equal(train: MeasuredSet, test: MeasuredSet) -> Tensor:
 
 
 def alike(train: MeasuredSet, test: MeasuredSet) -> int:
-    """How many of the short examples of `test` have the same bits as one of `train`, where these
-    are at least a share of `SOME`; else 0."""
-    found = int(equal(train, test).sum()) if train.is_short else 0
-    return found if found >= max(2, SOME * len(test)) else 0
+    """How many examples of `test` have the same bits as one of `train`, where that may be chance
+    and these are at least a share of `SOME`, less where `train` is a sample; else 0."""
+    found = 0 if train.tells else int(equal(train, test).sum())
+    least = SOME * len(test) * len(train) / train.source.count
+    return found if found >= max(2, least) else 0
 
 
 def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
     """Which examples of `test` (N,) bool are known to be in the source of `train`: those of which
-    the inputs are the same bits as of one in `train` (not of short ones, which may be the same by
-    chance), and those that both take from one dataset by its number."""
-    found = equal(train, test) & (not train.is_short)
+    the inputs are the same bits as of one in `train`, if these tell much, so that this is no
+    chance, and those that both take from one dataset by its number."""
+    found = equal(train, test) & train.tells
     with train.undisturbed(), test.undisturbed():
         studied, tested = train.source.parts(), test.source.parts()
         known = np.zeros(test.source.count, dtype=bool)

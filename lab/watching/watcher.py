@@ -137,7 +137,7 @@ class Watcher:
         self._threshold: Threshold | None = None
         self._ranked: BetterThreshold | None = None
         self._unmet: Unmet | None = None
-        self._exchanged: tuple[str, str] | None = None
+        self._exchanged: tuple[tuple[str, str], ...] = ()
 
     def __enter__(self) -> Watcher:
         self.open()
@@ -601,6 +601,7 @@ class Watcher:
             threshold=self._threshold.code if self._threshold is not None else "",
             ranked=self._ranked,
             unmet=self._unmet,
+            other_scale=sets.other_scale,
             opposite=sets.opposite,
             exchanged=self._exchanged,
             untouched=self._calls > 0 and self._looking.is_untouched,
