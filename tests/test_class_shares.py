@@ -134,9 +134,10 @@ def group_metrics(test: Predictions) -> dict[str, Estimate]:
 
 
 def told(
-    train: Predictions, test: Predictions, more: Mapping[str, Estimate] = MappingProxyType({})
-) -> list[Finding]:
-    """The findings on such predictions, and on `more` metrics."""
+    train: Predictions, test: Predictions, more: Mapping[str, Estimate] = MappingProxyType({}),
+    **known: Any,
+) -> list[Finding]:  # fmt: skip
+    """The findings on such predictions and `more` metrics, in a setting with what is `known`."""
     labels = test.labels.bincount()
     metrics: dict[str, Estimate] = {
         **figures(float(train.right.double().mean()), float(test.right.double().mean()),
@@ -151,6 +152,7 @@ def told(
         setting(
             num_train=len(train), num_test=len(test), num_classes=len(labels),
             frequent=float(labels.max()) / len(test), noun="pictures",
+            **known,
         ),
     )  # fmt: skip
 
@@ -309,6 +311,9 @@ def test_classes_without_training_examples_are_no_memory_and_are_told(each: int)
     assert "Of the test pictures, 300 are of classes that it has never studied; of the" in text
     assert "of the others it gets 100 %" in text
     assert "verdict compares these with the pictures of the same classes that it studied" in text
+    sampled = told(train, test, measured_train=len(train))[0].text
+    assert f"300 are of classes of which none is among the {len(train):,} picked at" in sampled
+    assert "never studied" not in sampled
 
 
 def test_a_memorizer_of_some_classes_is_found_beside_classes_that_it_never_studied() -> None:

@@ -364,3 +364,30 @@ def test_of_a_sample_of_the_training_set_as_many_are_told_as_of_all(tmp_path: Pa
         ) as watched:  # fmt: skip
             pass
         assert "test examples are the same as some it studied" in " ".join(watched.verdict.split())
+
+
+def test_classes_that_a_sample_lacks_are_not_said_to_be_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 300 classes with twenty examples each some have none among 900 of these."""
+    DRAW.manual_seed(0)
+    y = torch.arange(300).repeat(20)
+    z = torch.arange(300).repeat(2)
+    centers = torch.randn(300, 16, generator=DRAW)
+    train = centers[y] + 0.1 * torch.randn(len(y), 16, generator=DRAW), y
+    test = centers[z] + 0.1 * torch.randn(len(z), 16, generator=DRAW), z
+    model = nn.Linear(16, 300)
+    with torch.no_grad():
+        model.weight.copy_(centers)
+        model.bias.copy_(-centers.square().sum(dim=1) / 2)
+    for most in (900, None):
+        with watch(
+            model, train=train, test=test, out=tmp_path / f"{most}", most=most, pictures=False
+        ) as watched:
+            pass
+        said = " ".join(capsys.readouterr().out.split())
+        verdict = " ".join(watched.verdict.split())
+        sampled = most is not None
+        assert ("of train the 900 examples that are measured have none of " in said) is sampled
+        assert "no network can know" not in said
+        assert "never studied" not in verdict

@@ -167,8 +167,11 @@ def _other_shares(metrics: Metrics, setting: Setting) -> str:
             f" {share(train)} of the {noun} it studied right: that is what the verdict compares."
         )
     unknown = setting.num_test - (studied.count or 0)
+    never = f"that it has never studied{right}"
+    if setting.measured_train is not None:
+        never = f"of which none is among the {setting.measured_train:,} picked at random{right}"
     return (
-        f" Of the test {noun}, {unknown:,} are of {what} that it has never studied{right}; of the"
+        f" Of the test {noun}, {unknown:,} are of {what} {never}; of the"
         f" others it gets {share(studied)} right. The verdict compares these with the {noun} of the"
         f" same {what} that it studied{right}, at the same shares: it gets {share(train)} of those"
         " right."

@@ -129,7 +129,7 @@ class GivenSets:
         )  # fmt: skip
         said = shares_told(
             names, numbers, others, noun="examples", sets=("train", "test"), judged=judged,
-            called=called, different=(mine, theirs),
+            called=called, different=(mine, theirs), is_sample=self.train.is_sample,
         )  # fmt: skip
         return names, doubts + [each.removesuffix(".") for each in said]
 

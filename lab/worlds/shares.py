@@ -68,6 +68,7 @@ def shares_told(
     judged: Sequence[int] | None = None,
     called: str = "",
     different: Counts | None = None,
+    is_sample: bool = False,
 ) -> list[str]:
     """A sentence on classes that the training set lacks, and one if the shares of the others surely
     differ, so that each class counts at its share of the test set. `counts` and `others` are the
@@ -76,7 +77,8 @@ def shares_told(
     the training set lacks; `then` is what follows. `judged` are the numbers of each among the
     training examples that are compared, which the words `called` tell; None: all. `different` are
     the numbers of each among those and in the test set with copies counted once, by which shares
-    are judged to differ; None: there are no copies."""
+    are judged to differ; None: there are no copies. `is_sample`: the training examples that are
+    counted are a sample, so that the training set may have what they lack."""
     said = []
     (train, test), (one, many) = sets, what
     judged = counts if judged is None else judged
@@ -85,10 +87,14 @@ def shares_told(
     lacking = [place for place, n in enumerate(counts) if not n and others[place]]
     if lacking:
         unknown, named = sum(others[k] for k in lacking), first_few([names[k] for k in lacking])
+        has = f"{train} has no {singular(noun)}"
+        if is_sample:
+            has = f"of {train} the {sum(counts):,} {noun} that are measured have none"
+        unknowable = what == CLASSES and not is_sample
         said.append(
-            f"{train} has no {singular(noun)} of {len(lacking):,} of the {len(names):,} {many}"
+            f"{has} of {len(lacking):,} of the {len(names):,} {many}"
             f" ({named}), and {unknown:,} of the {sum(others):,} {noun} of {test} are of these"
-            f"{': no network can know them' if what == CLASSES else ''}."
+            f"{': no network can know them' * unknowable}."
             f"{then.lacking if by_place else ''}{hint}"
         )
     known = [place for place, n in enumerate(judged) if n]
