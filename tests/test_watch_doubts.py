@@ -496,3 +496,15 @@ def test_a_watcher_that_is_used_again_begins_at_step_0(tmp_path: Path) -> None:
             watcher()
         lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
         assert [json.loads(line)["step"] for line in lines] == [0, 1]
+
+
+@pytest.mark.parametrize(("counts", "said"), [((30, 30, 30), False), ((70, 10, 10), True)])
+def test_classes_are_told_as_uneven_among_those_that_there_are(
+    counts: tuple[int, ...], said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever number of classes the head tells apart."""
+    y = torch.arange(3).repeat_interleave(torch.tensor(counts))
+    x = torch.randn(len(y), 12, generator=torch.Generator().manual_seed(0))
+    with watch(nn.Linear(12, 10), train=(x, y), test=(x + 1, y), out=tmp_path, pictures=False):
+        pass
+    assert ("the classes are not equally frequent" in capsys.readouterr().out) is said

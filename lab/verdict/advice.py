@@ -20,7 +20,7 @@ LEFT = 2
 """Further training examples without which there is no early stopping: they are for validation."""
 SHORT = ("nothing", "underfit", "apart")
 """Headlines of networks that have not fitted their training set: they are to be trained more."""
-BEYOND = 2.0
+BEYOND = 1.5
 """Times the loss of a guess, log of the number of classes, from which on that of a network which
 has learned nothing is told."""
 RANDOM = 0.1
