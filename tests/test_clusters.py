@@ -69,6 +69,8 @@ def test_of_given_sets_folders_of_one_name_are_one(shared: bool, tmp_path: Path)
     for name in ("benign", "malignant"):
         patients(own / "train" / name, 0, 4)
         patients(own / "test" / name, 3 if shared else 4, 6)
+        for path in (own / "test").rglob("0*.png"):
+            path.rename(path.with_stem(f"t{path.stem}"))  # no file of train/ has its name
     number = 24 if shared else 16
     line = told(own, 32, number)
     if shared:
@@ -246,7 +248,7 @@ def test_a_column_called_patient_counts_though_few_pictures_have_one(tmp_path: P
     (tmp_path / "metadata.csv").write_text("\n".join(rows))
     world = open_world(DataConfig(data=str(tmp_path)), seed=0)
     assert isinstance(world, FolderWorld)
-    assert not world.unmarked()
+    assert "is not known: for most pictures nothing was found in" in world.unmarked()
     assert "values of the column patient" in told(tmp_path, 96, 24)
 
 
@@ -691,7 +693,7 @@ def halved(called: Callable[[int, int], str], patients: int = 60) -> tuple[Clust
     cut = len(items) * 4 // 5
     marks = file_marks({path: path for path, _ in items})
     found = clusters_of(marks, mixed[:cut], mixed[cut:], [mixed])
-    return found, without_clusters(marks, [mixed])
+    return found, without_clusters(marks, [mixed]) == "all"
 
 
 @pytest.mark.parametrize("name", LETTERS)

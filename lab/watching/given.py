@@ -112,7 +112,7 @@ class GivenSets:
                 f"classes= has the names of the dataset's own classes, {listed(known)}, in another"
                 " order: numbers of classes are named in the order that is given"
             )
-        met = len(self.test.labels.unique())  # a head may tell more classes apart
+        met = len(torch.unique(self.test.labels))  # a head may tell more classes apart
         if met > 1 and self.frequent > UNEVEN / min(count, met):
             doubts.append(
                 f"the classes are not equally frequent: always giving the same answer gets"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from lab.core.text import plain
 from lab.core.words import those
@@ -94,6 +95,13 @@ class Clusters:
         return f"{self.if_together(noun)} {then} {not_anew}"
 
     @property
+    def first_in_words(self) -> str:
+        """The first one: a folder with a slash, a beginning without an open bracket."""
+        if self.kind == "folder":
+            return f"{plain(self.first)}/"
+        return plain(self.first) + ")" * (self.first.count("(") > self.first.count(")"))
+
+    @property
     def of_training_too(self) -> str:
         """How many of them are shared, after `counted`."""
         return f"{'all' if self.shared == self.clusters else f'{self.shared:,}'} of which are those"
@@ -120,7 +128,7 @@ def clusters_told(found: Clusters | None, noun: str, sets: tuple[str, str]) -> l
     """A sentence on clusters, if there are any; `sets` are what holds the two sets."""
     if found is None:
         return []
-    first = f"{plain(found.first)}/" if found.kind == "folder" else plain(found.first)
+    first = found.first_in_words
     have = f"{found.tested:,} test {noun} have {found.counted} ({first} the first)"
     together = _capital(found.if_together(noun))
     advice = f": put all {noun} of each into one set, {sets[0]} or {sets[1]}."
@@ -145,7 +153,7 @@ def clusters_validated_told(found: Clusters | None, noun: str, *, stops: bool) -
     pictures, too; `stops`: the run may stop early by their loss."""
     if found is None or not found.shared:
         return []
-    first = f"{plain(found.first)}/" if found.kind == "folder" else plain(found.first)
+    first = found.first_in_words
     late = ": --early-stopping, which goes by it, stops late" if stops else ""
     low = "is too low, and falls on where that on others rises"
     if found.others > FEW:
@@ -160,19 +168,28 @@ def clusters_validated_told(found: Clusters | None, noun: str, *, stops: bool) -
 
 def without_clusters(
     marks: Sequence[Marks[T]], whole: Sequence[Sequence[tuple[T, Hashable]]]
-) -> bool:
-    """Whether no marks say of any pictures of the `whole`, as in `clusters_of`, that they belong
-    together."""
-    return not any(_of_clusters(mark, whole) for mark in marks)
+) -> Literal["", "most", "all"]:
+    """Of which pictures of the `whole`, as in `clusters_of`, no marks say that they belong together
+    with others."""
+    told = set[T]()
+    for mark in marks:
+        known = _of_clusters(mark, whole)
+        told |= {item for item, value in mark.of.items() if value in known}
+    if not told:
+        return "all"
+    return "most" if 2 * len(told) < sum(map(len, whole)) else ""
 
 
-def without_clusters_told(noun: str, marks: str, sets: tuple[str, str]) -> str:
-    """A sentence where `marks`, in words, say of no pictures, called `noun`, that they belong
-    together."""
+def without_clusters_told(which: str, noun: str, marks: str, sets: tuple[str, str]) -> str:
+    """A sentence where `marks`, in words, say of all or most pictures (`which`), called `noun`, not
+    that they belong together; empty where that is so of few."""
+    if not which:
+        return ""
+    found = "nothing was found" if which == "all" else f"for most {noun} nothing was found"
     return (
-        f"which {noun} belong together, as those of one patient or scene, is not known: nothing was"
-        f" found in {marks}. If some do, put all of each into {sets[0]} or {sets[1]}, or else test"
-        " accuracy is too good"
+        f"which {noun} belong together, as those of one patient or scene, is not known: {found} in"
+        f" {marks}. If some do, put all of each into {sets[0]} or {sets[1]}, or else test accuracy"
+        " is too good"
     )
 
 

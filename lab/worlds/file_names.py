@@ -51,7 +51,7 @@ def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     folders = {item: path for item, path in paths.items() if len(path.parts) > 2}
     outer = by_folders(folders)
     if _begin_anew([{*each.values()} for each in sets]):  # train/run/001/1.png, test/run/001/1.png
-        outer = [mark if mark.named or mark.across else replace(mark, anew=True) for mark in outer]
+        outer = [mark if mark.across else replace(mark, anew=True) for mark in outer]
     flat = without_folders(sets)
     names = {item: path for each in flat for item, path in each.items()}
     dated = {item: mark for item, path in names.items() if (mark := after_a_day(path.stem))}

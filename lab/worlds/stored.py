@@ -179,9 +179,9 @@ class StoredWorld(World, Generic[T]):
         return clusters_validated_told(found, self.noun, stops=stops) if count else []
 
     def unmarked(self) -> str:
-        """A sentence if nothing says which pictures belong together; else empty."""
-        none = without_clusters(self.marks, self.whole)
-        return without_clusters_told(self.noun, self.looked_at, self.sets) if none else ""
+        """A sentence if nothing says of most pictures which belong together; else empty."""
+        which = without_clusters(self.marks, self.whole)
+        return without_clusters_told(which, self.noun, self.looked_at, self.sets)
 
     @property
     @abstractmethod
