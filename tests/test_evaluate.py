@@ -310,6 +310,8 @@ def test_test_pictures_of_known_patients_are_not_called_unseen(
             fill(tmp_path / "pets" / "train" / name / f"patient_{patient}", 2)
         for patient in range(6 - shared, 12 - shared):
             fill(tmp_path / "pets" / "test" / name / f"patient_{patient}", 1)
+    for path in (tmp_path / "pets" / "test").rglob("*.png"):
+        path.rename(path.with_stem("another"))  # files do not seem to be numbered anew in test/
     run = start(tiny(tmp_path, data=str(tmp_path / "pets"), num_train=24, num_test=12)).folder
     told = capsys.readouterr().out
     assert main(script.evaluate, [str(run)]) == 0
