@@ -351,7 +351,7 @@ def test_a_loss_far_beyond_that_of_a_guess_is_no_reason_to_train_longer() -> Non
             found = findings(made, setting(flags=flags))
             assert found[0].kind == "nothing"
             assert f"training loss is {told}, where a guess gets 0.693" in found[-1].text
-            assert f"a smaller {rate} may help" in found[-1].text
+            assert f"another {rate} may help" in found[-1].text
     found = findings({**figures(0.5, 0.5), "loss/train": Estimate(0.7, 0.6, 0.8)}, setting())
     assert "a guess gets" not in found[-1].text
     assert "--steps" in found[-1].text

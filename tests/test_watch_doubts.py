@@ -508,3 +508,34 @@ def test_classes_are_told_as_uneven_among_those_that_there_are(
     with watch(nn.Linear(12, 10), train=(x, y), test=(x + 1, y), out=tmp_path, pictures=False):
         pass
     assert ("the classes are not equally frequent" in capsys.readouterr().out) is said
+
+
+@pytest.mark.parametrize("outputs", [3, 1000])
+def test_one_answer_to_all_is_no_telling_apart_whatever_the_head_could_tell(
+    outputs: int, tmp_path: Path
+) -> None:
+    y = torch.arange(300) % 3
+    x = torch.randn(300, 12, generator=torch.Generator().manual_seed(0))
+    model = nn.Linear(12, outputs)
+    with torch.no_grad():
+        model.weight.zero_()
+        model.bias.copy_(torch.eye(outputs)[1])
+    with watch(model, train=(x, y), test=(x + 1, y), out=tmp_path, pictures=False) as watched:
+        pass
+    assert "tells the classes apart" not in " ".join(watched.verdict.split())
+
+
+@pytest.mark.parametrize("kind", [torch.complex64, torch.float16, torch.bfloat16, torch.uint16])
+def test_inputs_of_every_kind_are_compared(kind: torch.dtype, tmp_path: Path) -> None:
+    x = (100 * torch.randn(220, 24, generator=torch.Generator().manual_seed(0)).abs()).to(kind)
+    x[200:210] = x[:10]
+    y = torch.arange(220) % 2
+    model = nn.Linear(24, 2)
+    with watch(
+        model, train=(x[:200], y[:200]), test=(x[200:], y[200:]), out=tmp_path, quiet=True,
+        forward=lambda model, x: model(x.abs().float() if x.is_complex() else x.float()),
+        pictures=False,
+    ) as watched:  # fmt: skip
+        pass
+    verdict = " ".join(watched.verdict.split())
+    assert "test examples it studied 10" in verdict or "10 of the 20 test examples are" in verdict

@@ -1,6 +1,7 @@
 """`lab.watch` counts the examples that are in both sets: by their bits, or by their number in one
 dataset, however that is wrapped; and it counts no others."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -308,7 +309,8 @@ def test_rows_of_numbers_that_are_not_rounded_are_shared_where_they_are_the_same
     z = torch.cat([x[:40], z])
     for times in (1, 3):
         assert number_shared(x.repeat(times, 1), z) == (40, 40 if columns > 2 else 0)
-    assert number_shared(x[:60], torch.cat([x[:9], z[40:]])) == (9, 0), "too few to say so"
+    few = x[:20], torch.cat([x[:9], z[40:]])
+    assert number_shared(*few) == (9, 0), "too few to say so"
 
 
 def test_equal_rows_of_few_values_are_never_said_to_be_studied() -> None:
@@ -391,3 +393,32 @@ def test_classes_that_a_sample_lacks_are_not_said_to_be_unknown(
         assert ("of train the 900 examples that are measured have none of " in said) is sampled
         assert "no network can know" not in said
         assert "never studied" not in verdict
+
+
+@pytest.mark.parametrize("kind", ["flat pictures", "half floats", "sparse", "one-hot"])
+def test_a_few_copies_of_inputs_that_tell_much_are_told_with_a_condition(
+    kind: str, tmp_path: Path
+) -> None:
+    """And such inputs without copies are not told."""
+    DRAW.manual_seed(0)
+    made = {
+        "flat pictures": lambda: whole(0, 256, 700, 784),
+        "half floats": lambda: torch.randn(700, 768, generator=DRAW).half().float(),
+        "sparse": lambda: torch.randn(700, 512, generator=DRAW).relu(),
+        "one-hot": lambda: one_hot(whole(0, 27, 700, 12).long(), 27).float(),
+    }[kind]()
+    for copied in (0, 5):
+        made[500 : 500 + copied] = made[:copied]
+        y = torch.arange(700) % 2
+        given = {"train": (made[:500], y[:500]), "test": (made[500:], y[500:])}
+        with watch(
+            nn.Sequential(nn.Flatten(), nn.Linear(made[0].numel(), 2)), **given,
+            out=tmp_path / f"{copied}", quiet=True, pictures=False,
+        ) as watched:  # fmt: skip
+            pass
+        verdict = " ".join(watched.verdict.split())
+        told = "are the same as some it studied: if that is no chance"
+        assert bool(re.search(rf"\b5 of the 200 test (pictures|examples) {told}", verdict)) is (
+            copied > 0
+        )
+        assert ("never seen" in verdict) is (copied == 0)

@@ -10,6 +10,10 @@ import torch
 from lab.core.estimate import wilson
 from lab.measure.predictions import Predictions
 
+MOSTLY = 0.75
+"""Share of a class's test examples, at least, that are answered with one name where that is a
+matter of names: of pictures that look otherwise, as those that were moved, fewer are."""
+
 FEWEST = 10
 """Different test examples that each of the two has, at least."""
 
@@ -34,8 +38,9 @@ def exchanged_classes(train: Predictions, test: Predictions) -> tuple[tuple[str,
 
 
 def _majorities(predictions: Predictions) -> dict[int, tuple[int, int]]:
-    """The answer that surely most examples of a class get, and how many these are, by class; only
-    those that have one. No table of all classes with each other, of which there may be too many."""
+    """The answer that surely most examples of a class get, and, if it is another class, `MOSTLY` of
+    them, and how many examples the class has; only of those that have one. No table of all classes
+    with each other, of which there may be too many."""
     classes = predictions.logits.shape[1]
     counts = predictions.labels.bincount(minlength=classes).tolist()
     pairs = predictions.labels * classes + predictions.predicted
@@ -43,6 +48,9 @@ def _majorities(predictions: Predictions) -> dict[int, tuple[int, int]]:
     found = {}
     for code, number in zip(codes.tolist(), numbers.tolist(), strict=True):
         label, answer = divmod(code, classes)
-        if 2 * number > counts[label] and wilson(number, counts[label]).interval[0] > 0.5:
+        if 2 * number <= counts[label]:
+            continue
+        share = wilson(number, counts[label])
+        if share.interval[0] > 0.5 and (share.value >= MOSTLY or label == answer):
             found[label] = answer, counts[label]
     return found

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from lab.core.atomic import replace_text
@@ -231,7 +232,8 @@ class Record:
             ranked=_ranked(last, step),
             exchanged=exchanged_classes(last.evaluation.on("train"), last.evaluation.on("test")),
             unmet=unmet_answers(last.evaluation.on("train"), last.evaluation.on("test")),
-            opposite=self._opposite, before=self._before, evaluations=evaluations,
+            met_classes=len(torch.unique(self._test_labels)), opposite=self._opposite,
+            before=self._before, evaluations=evaluations,
         )  # fmt: skip
 
         def judge(estimates: Mapping[str, Estimate]) -> str:

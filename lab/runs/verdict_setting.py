@@ -33,6 +33,7 @@ def verdict_setting(
     ranked: BetterThreshold | None = None,
     unmet: Unmet | None = None,
     opposite: float | None = None,
+    met_classes: int | None = None,
     probabilities: bool = False,
     before: Estimate | None = None,
     evaluations: Sequence[Mapping[str, Any]] = (),
@@ -43,7 +44,8 @@ def verdict_setting(
     those between its sets, of pictures from disk, and `opposite` is the correlation of the mean
     pictures of these, as `lab.worlds.mean_pictures` has it. `smallest` shows that its smallest
     output is the right one, `ranked` that another threshold is a better one; `unmet` are its
-    answers that no example has, `exchanged` classes that seem to be. `probabilities`: its
+    answers that no example has, `exchanged` classes that seem to be; `met_classes`: so many
+    classes do test examples have. `probabilities`: its
     outputs are such, in place of logits. `before`: accuracy on the test set before training, where
     that shows that it was known. `evaluations` are the metrics of all evaluations, each with its
     `step`."""
@@ -85,6 +87,7 @@ def verdict_setting(
         shared_more=copies is not None and copies.may_share_more(data.num_test),
         smallest=smallest,
         opposite=opposite,
+        met_classes=met_classes,
         exchanged=exchanged,
         ranked=ranked,
         unmet=unmet,

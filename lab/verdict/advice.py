@@ -171,7 +171,7 @@ def _beyond(loss: float, num_classes: int, *, flags: bool) -> str:
     rate = "--learning-rate" if flags else "learning rate"
     told = f"{loss:,.0f}" if loss >= 1000 else f"{loss:.3g}"
     return (
-        f"Its training loss is {told}, where a guess gets {math.log(num_classes):.3g}: a smaller"
+        f"Its training loss is {told}, where a guess gets {math.log(num_classes):.3g}: another"
         f" {rate} may help, if {by} lowers this loss, by these labels."
     )
 

@@ -102,9 +102,8 @@ def dependent(setting: Setting) -> list[Finding]:
         least = "At least " if setting.measured_train is not None else ""
         text = (
             f"{least}{setting.alike:,} of the {setting.num_test:,} test {setting.noun} are the same"
-            " as some it studied, as those of so few numbers or values may be by chance: if they"
-            " were copied before the sets were divided, what follows about the test set is too"
-            " good."
+            " as some it studied: if that is no chance, as where some were copied before the sets"
+            " were divided, what follows about the test set is too good."
         )
         found.append(Finding("alike", text))
     if setting.clusters is not None:

@@ -224,7 +224,7 @@ def _use_of_ranks(setting: Setting) -> str:
     known to."""
     would = [
         "another threshold" if setting.num_classes == 2 else "",
-        "weights for rare classes" if setting.frequent > UNEVEN / setting.num_classes else "",
+        "weights for rare classes" if setting.frequent > UNEVEN * setting.even else "",
     ]
     told = " or ".join(filter(None, would))
     return f" {told[0].upper()}{told[1:]} would use that." if told else ""
@@ -242,7 +242,7 @@ def _claim(
     """The kind of the headline and its claim; `mean` is the mean accuracy over classes, where some
     are more frequent than others, `ranked` the area under the ROC curve, where that is measured."""
     guess = setting.chance
-    even = 1 / setting.num_classes
+    even = setting.even
     apart = mean is not None and mean.interval[0] > even + near(even)
     learned = test.interval[0] > guess or apart
     low, high = gap.interval

@@ -34,7 +34,9 @@ class Setting:
     num_train: int
     num_test: int
     num_classes: int
-    """Classes of the task."""
+    """Classes of the task, or outputs of a network of another program."""
+    met_classes: int | None = None
+    """Classes that test examples have, where these may be fewer; None: all."""
     frequent: float = 0.0
     """Share of the most frequent class among the test examples, 0 to 1, if the classes are not
     equally frequent; 0: they are."""
@@ -82,7 +84,7 @@ class Setting:
     shared: int = 0
     """Test examples that are known to be training examples, too."""
     alike: int = 0
-    """Others that may be, or are the same by chance, as short rows of a table."""
+    """Others that are the same as training examples, maybe by chance, as short rows of a table."""
     turned: int = 0
     """Further ones that are training examples mirrored or turned."""
     clusters: Clusters | None = None
@@ -151,6 +153,12 @@ class Setting:
     more_train: int | None = None
     more_test: int | None = None
     """Further training and test examples that exist; None: unlimited."""
+
+    @property
+    def even(self) -> float:
+        """The mean accuracy over the classes that test examples have which one answer to all gets,
+        0 to 1."""
+        return 1 / (self.met_classes or self.num_classes)
 
     @property
     def chance(self) -> float:

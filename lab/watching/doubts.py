@@ -71,8 +71,8 @@ def overlap_told(train: MeasuredSet, test: MeasuredSet, *, shared: int, alike: i
     if alike:
         return [
             f"{least}{alike:,} of the {len(test):,} examples of test that are measured are the same"
-            " as examples of train, as those of so few numbers or values may be by chance: if they"
-            " were copied before the sets were divided, what is said of the test set is too good"
+            " as examples of train: if that is no chance, as where some were copied before the sets"
+            " were divided, what is said of the test set is too good"
         ]
     return []
 

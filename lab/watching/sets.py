@@ -36,7 +36,7 @@ ones so many numbers are looked at."""
 SHORT = 16
 """Numbers below which inputs that are not held in memory are short."""
 
-REAL, DIFFERENT, ENOUGH = 24.0, 0.99, 100
+REAL, DIFFERENT, ENOUGH = 24.0, 0.99, 30
 """Bits that a number tells, if so large a share of so many different inputs, at least, have
 different ones at its place: that of a float32's fraction."""
 
@@ -138,7 +138,10 @@ class MeasuredSet:
         number = min(LOOKED_AT, len(different))
         some = different[torch.linspace(0, len(different) - 1, number).long()]
         for leaf in leaves(rows(inputs, some)):
-            flat = leaf.reshape(len(some), -1)
+            real = torch.view_as_real(leaf.resolve_conj()) if leaf.is_complex() else leaf
+            flat = (real.double() if real.is_floating_point() else real).reshape(len(some), -1)
+            if flat.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch.unique has none
+                flat = flat.to(torch.int64)
             places = torch.linspace(0, flat.shape[1] - 1, min(most, flat.shape[1])).long()
             yield from flat[:, places].T
 
@@ -154,7 +157,8 @@ class MeasuredSet:
         nearly all are different, since words, and columns made of others, may be few in all."""
         numbers = sum(leaf[0].numel() for leaf in leaves(inputs))
         if pictures:
-            return numbers >= LONG or sum(map(_bits, self._columns(inputs, LONG))) / 2 >= BITS
+            some = [*map(_bits, self._columns(inputs, LONG))]
+            return sum(some) / len(some) * numbers / 2 >= BITS
         told = 0.0
         for column in self._columns(inputs, LONG):
             told += REAL if _bits(column) == REAL else 0.0
@@ -224,10 +228,11 @@ def equal(train: MeasuredSet, test: MeasuredSet) -> Tensor:
 
 def alike(train: MeasuredSet, test: MeasuredSet) -> int:
     """How many examples of `test` have the same bits as one of `train`, where that may be chance
-    and these are at least a share of `SOME`, less where `train` is a sample; else 0."""
+    and these are, of short ones, at least a share of `SOME`, less where `train` is a sample; else
+    0."""
     found = 0 if train.tells else int(equal(train, test).sum())
-    least = SOME * len(test) * len(train) / train.source.count
-    return found if found >= max(2, least) else 0
+    least = SOME * len(test) * len(train) / train.source.count if train.is_short else 0
+    return found if found >= least else 0
 
 
 def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
@@ -316,7 +321,7 @@ def _shrunk(inputs: Tree) -> Tensor | None:
     """Inputs (N, 1 or 3, H, W) or (N, H, W) as small float pictures (N, 1 or 3, S, S); None where
     they are no pictures."""
     found = leaves(inputs)
-    if len(found) != 1:
+    if len(found) != 1 or found[0].is_complex():
         return None
     pictures = found[0].detach().cpu().float()
     if pictures.ndim == 3:

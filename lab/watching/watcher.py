@@ -601,6 +601,7 @@ class Watcher:
             threshold=self._threshold.code if self._threshold is not None else "",
             ranked=self._ranked,
             unmet=self._unmet,
+            met_classes=len(torch.unique(sets.test.labels)),
             other_scale=sets.other_scale,
             opposite=sets.opposite,
             exchanged=self._exchanged,
