@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -102,8 +102,14 @@ class MeasuredSet:
         self.keys = tuple(keys)
         if held:
             self._held = first = cat(chunks)
-            self.is_short = self._tells_little(first)
-        self.tells = self._tells_much(first, pictures=bool(small))
+        numbers, bits = sum(leaf[0].numel() for leaf in leaves(first)), self._bits(first)
+        if held:
+            self.is_short = numbers < LONG and sum(bits) < BITS
+        # of pictures by half of all entropies, since neighbors are alike, and of others by places
+        # where nearly all differ: words, and columns made of others, may be few in all
+        half = sum(bits) / max(1, len(bits)) * numbers / 2
+        real = REAL * bits.count(REAL)
+        self.tells = (half if small else real) >= BITS
         self.thumbnails = _visible(small) if small else None
         self.digest = hashlib.sha256(b"".join((*keys, self.labels.numpy().tobytes()))).hexdigest()
 
@@ -129,42 +135,20 @@ class MeasuredSet:
         numbers = [known.setdefault(each, number) for number, each in enumerate(told)]
         return torch.tensor(numbers) if len(known) < len(self) else None
 
-    def _columns(self, inputs: Tree, most: int) -> Iterator[Tensor]:
-        """The numbers (N,) at each place of the different ones among the first `inputs`, or at
-        `most` places; of each at most `LOOKED_AT`."""
+    def _bits(self, inputs: Tree) -> list[float]:
+        """How many bits the numbers tell at each place, or at `LONG` places, of the first `inputs`:
+        of the different ones among these, at most `LOOKED_AT`."""
         count = len(leaves(inputs)[0])
         first = {key: place for place, key in reversed([*enumerate(self.keys[:count])])}
         different = torch.tensor(sorted(first.values()))
         number = min(LOOKED_AT, len(different))
         some = different[torch.linspace(0, len(different) - 1, number).long()]
-        for leaf in leaves(rows(inputs, some)):
-            real = torch.view_as_real(leaf.resolve_conj()) if leaf.is_complex() else leaf
-            flat = (real.double() if real.is_floating_point() else real).reshape(len(some), -1)
-            if flat.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch.unique has none
-                flat = flat.to(torch.int64)
-            places = torch.linspace(0, flat.shape[1] - 1, min(most, flat.shape[1])).long()
-            yield from flat[:, places].T
-
-    def _tells_little(self, inputs: Tree) -> bool:
-        """Whether the numbers of an input tell less than `BITS`, by the entropies of all places."""
-        if sum(leaf[0].numel() for leaf in leaves(inputs)) >= LONG:
-            return False
-        return sum(map(_bits, self._columns(inputs, LONG))) < BITS
-
-    def _tells_much(self, inputs: Tree, *, pictures: bool) -> bool:
-        """Whether the numbers of an input tell `BITS` at least: those of pictures by half of the
-        entropies of all places, since neighbors are alike, and others by the places alone where
-        nearly all are different, since words, and columns made of others, may be few in all."""
-        numbers = sum(leaf[0].numel() for leaf in leaves(inputs))
-        if pictures:
-            some = [*map(_bits, self._columns(inputs, LONG))]
-            return sum(some) / len(some) * numbers / 2 >= BITS
-        told = 0.0
-        for column in self._columns(inputs, LONG):
-            told += REAL if _bits(column) == REAL else 0.0
-            if told >= BITS:
-                return True
-        return False
+        told = []
+        for leaf in leaves(inputs):
+            flat = leaf.reshape(count, -1)
+            places = torch.linspace(0, flat.shape[1] - 1, min(LONG, flat.shape[1])).long()
+            told += [_entropy(column) for column in _real(flat[some[:, None], places]).T]
+        return told
 
     @property
     def is_sample(self) -> bool:
@@ -250,7 +234,7 @@ def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
     return found | torch.from_numpy(known)[test.positions]
 
 
-def _bits(column: Tensor) -> float:
+def _entropy(column: Tensor) -> float:
     """The entropy of the numbers (N,) at one place; `REAL` where nearly all are different, as those
     of a measurement that is not rounded."""
     _, counts = torch.unique(column, return_counts=True)
@@ -258,6 +242,16 @@ def _bits(column: Tensor) -> float:
         return REAL
     shares = counts.double() / len(column)
     return -float((shares * shares.log2()).sum())
+
+
+def _real(numbers: Tensor) -> Tensor:
+    """Numbers (N, P) of a kind that `torch.unique` knows: complex ones as two each."""
+    if numbers.is_complex():
+        numbers = torch.view_as_real(numbers.resolve_conj()).flatten(1)
+    if numbers.is_floating_point():
+        return numbers.double()
+    unsigned = numbers.dtype in (torch.uint16, torch.uint32, torch.uint64)
+    return numbers.long() if unsigned else numbers
 
 
 def named_groups(

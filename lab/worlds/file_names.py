@@ -101,11 +101,7 @@ def _by_names(
     begins = {begin for begin, _ in found.values()}
     anew = _begin_anew([{*each.values()} for each in sets])
     names = [
-        {
-            path
-            for item, path in each.items()
-            if item in found or (item in flat and _whole(path) in begins)
-        }
+        {path for item, path in each.items() if item in found or _whole(path) in begins}
         for each in sets
     ]
     ends = Counter((rest, flat[item].parent) for item, (_, rest) in found.items())
