@@ -20,7 +20,7 @@ from lab.experiments import make_jobs
 from lab.experiments.runner.run import check_jobs, doubts_of_jobs
 from lab.measure import Predictions, consistency, memorization_metrics
 from lab.measure.class_shares import ACCURACY, AUC, BY_GROUP, GAP, UNSTUDIED, at_test_shares
-from lab.measure.memorization import over_copies
+from lab.measure.dependent import allowing_for_dependence
 from lab.measure.right_labels import of_right_labels
 from lab.runs.train import start
 from lab.verdict.uneven import uneven
@@ -103,7 +103,7 @@ def test_what_the_different_ones_do_not_have_is_without_interval() -> None:
         many = {"many": wilson(3, 4)} if len(unseen) > 100 else {}
         return {"all": wilson(len(unseen) // 2, len(unseen)), **many}
 
-    found = over_copies(measure, test, test)
+    found = allowing_for_dependence(measure, test, test)
     assert (found["many"].value, found["many"].low, found["many"].high) == (0.75, None, None)
     assert found["all"].interval[0] < wilson(15, 30).interval[0] + 1e-9
 

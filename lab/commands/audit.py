@@ -30,7 +30,7 @@ class Flags:
                 f"--{name.replace('_', '-')} changes labels after the drawing; the audit goes by"
                 " the true ones: leave it out"
             )
-        for name in sorted(names & {"groups", "resize"}):
+        for name in sorted(names & {"clusters", "groups", "resize"}):
             raise ValueError(
                 f"--{name} is about pictures of --data, and the audit about drawn ones"
             )

@@ -86,6 +86,9 @@ def knob(default: Any, low: float, high: float, *, below: bool = False, above: b
     return field(default=default, metadata={"range": (low, high, above, below)})
 
 
+CLUSTERS = {"takes": "the name of a column or a regular expression"}
+"""Metadata of a flag that says which pictures belong together."""
+
 PLACE = {"takes": "the path of a folder of pictures or of an .npz file"}
 """Metadata of a flag that says where pictures are."""
 
@@ -139,6 +142,13 @@ class DataConfig:
     """With --data: columns of the folder's metadata.csv (file_name, then columns), or arrays of the
     .npz file, whose values, with the class, form groups: accuracy is measured for each, and
     --objective can weigh them."""
+    clusters: str | None = field(default=None, metadata=CLUSTERS)
+    """With --data: which pictures belong together, as those of one patient: a column of the
+    folder's metadata.csv, or an array of the .npz file, that has the same value for them; or a
+    regular expression whose part in brackets is the same in their paths below the folders of the
+    classes, as 'patient([0-9]+)', or '^([^/]+)/' for the first folder. All of a cluster are for
+    training, for validation or for the test, and intervals take clusters for independent, not
+    pictures. None: pictures are."""
     label_noise: float = knob(0.0, 0, 1)
     """Share of training labels that are corrupted, 0 to 1. Test labels stay clean."""
     label_noise_kind: Literal["random", "flip"] = "random"

@@ -111,6 +111,20 @@ def widened(share: Estimate, *, among: int) -> Estimate:
     return Estimate(share.value, min(share.low, low), max(share.high, high), share.count)
 
 
+def widened_by(figure: Estimate, factor: float) -> Estimate:
+    """An estimate with an interval that is wider by a factor of 1 or more: a share from `wilson`
+    has that of as many independent examples, factor^2 times fewer; of others both ends are so many
+    times as far away. As it is without an interval."""
+    if figure.low is None or figure.high is None or factor == 1:
+        return figure
+    count = figure.count or 0
+    right = round(figure.value * count) if 0 <= figure.value <= 1 else -1
+    if count and right >= 0 and figure.interval == wilson(right, count).interval:
+        return Estimate(figure.value, *_wilson(figure.value, count / factor**2, Z), count)
+    low, high = (figure.value + factor * (end - figure.value) for end in figure.interval)
+    return Estimate(figure.value, low, high, figure.count)
+
+
 def _size(share: Estimate) -> float:
     """Of how many independent examples a share has an interval as wide as this one: Wilson's ends
     are (p + v / 2 ± sqrt(p (1 - p) v + v^2 / 4)) / (1 + v), with v = Z^2 / n, which is solved."""

@@ -11,7 +11,7 @@ from lab.evaluators.evaluation import Evaluation, Split
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
 from lab.measure import Predictions, reliance
-from lab.measure.memorization import over_copies
+from lab.measure.dependent import allowing_for_dependence
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ChangesEvaluator:
         for name, changed in self.changes.items():
             after = changed.predict(evaluation.model)
             first = replace(after, logits=before[: len(after)])
-            metrics |= over_copies(partial(_reliance, name), first, after)
+            metrics |= allowing_for_dependence(partial(_reliance, name), first, after)
         return Result(metrics=metrics)
 
 

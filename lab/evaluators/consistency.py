@@ -11,7 +11,7 @@ from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
 from lab.measure import Predictions, consistency
 from lab.measure.class_shares import same_answer
-from lab.measure.memorization import over_copies
+from lab.measure.dependent import allowing_for_dependence
 from lab.worlds.association import first_ones
 
 
@@ -35,7 +35,7 @@ class ConsistencyEvaluator:
             fed.model, fed.stored, to_input=fed.to_input, batch_size=fed.batch_size,
             own=None if test.copies is None else first_ones(test.copies.tolist()),
         )  # fmt: skip
-        return Result(metrics={**asked, **over_copies(_most_frequent, test, test)})
+        return Result(metrics={**asked, **allowing_for_dependence(_most_frequent, test, test)})
 
 
 def _most_frequent(_: Predictions, test: Predictions) -> dict[str, Estimate]:

@@ -51,7 +51,7 @@ class Split(Protocol):
 
 class LoadedSplit:
     """A split that is held in memory; `on_cpu` are its examples as pictures are made of them.
-    `copies` (N,) int64: examples with the same number are copies of each other; None: none are."""
+    `copies` and `clusters` (N,) int64 are those of `Predictions`."""
 
     def __init__(
         self,
@@ -59,8 +59,10 @@ class LoadedSplit:
         examples: Examples,
         cues: Sequence[GroupedBy] = (),
         copies: Tensor | None = None,
+        clusters: Tensor | None = None,
     ) -> None:
-        self.name, self.examples, self.copies = name, examples, copies
+        self.name, self.examples = name, examples
+        self.copies, self.clusters = copies, clusters
         self.on_cpu = examples.to("cpu")
         self.groups = true_groups(self.on_cpu, cues)
 
@@ -69,7 +71,7 @@ class LoadedSplit:
         found = predictions_on(
             self.name, predict(model, self.examples.images), self.on_cpu, self.groups
         )
-        return found if self.copies is None else replace(found, copies=self.copies)
+        return replace(found, copies=self.copies, clusters=self.clusters)
 
     def first(self, count: int) -> Examples:
         """The first `count` of them, or all."""
@@ -101,7 +103,8 @@ class StreamedSplit:
             done += len(part)
             self.progress(what, done, self.count)
         found = Predictions.cat(parts)
-        return found if same.some else replace(found, copies=None)
+        clusters = clusters_among(self.world, self.name, self.count)
+        return replace(found, copies=found.copies if same.some else None, clusters=clusters)
 
     def feed(self, model: nn.Module, count: int) -> Feed:
         """What the model is fed of the first `count` of them, or all."""
@@ -129,8 +132,7 @@ def splits_of(
     world has cues or unseen combinations the test set once more, with nothing but those changed."""
     splits: dict[str, Split] = {}
     if train is not None:
-        copies = copies_among(world, "train", train)
-        splits["train"] = LoadedSplit("train", train, world.grouped_by, copies)
+        splits["train"] = loaded_split(world, "train", train)
     splits["test"] = test
     if isinstance(world, DrawnWorld):
         others = {}
@@ -143,10 +145,23 @@ def splits_of(
             examples = other.load("test", world.data.num_test)
             splits[name] = LoadedSplit(name, examples, world.grouped_by)
     if num_validation:
-        examples = world.load("validation", num_validation)
-        copies = copies_among(world, "validation", examples)
-        splits["validation"] = LoadedSplit("validation", examples, world.grouped_by, copies)
+        splits["validation"] = loaded_split(
+            world, "validation", world.load("validation", num_validation)
+        )
     return splits
+
+
+def loaded_split(world: World, split: str, examples: Examples) -> LoadedSplit:
+    """The first examples of a world's split, with what is known of copies and clusters."""
+    return LoadedSplit(
+        split, examples, world.grouped_by, copies_among(world, split, examples),
+        clusters_among(world, split, len(examples)),
+    )  # fmt: skip
+
+
+def clusters_among(world: World, split: str, count: int) -> Tensor | None:
+    """The clusters of the first examples of a split, as `Predictions` has them."""
+    return world.clusters_in(split, count) if isinstance(world, StoredWorld) else None
 
 
 def copies_among(world: World, split: str, examples: Examples) -> Tensor | None:

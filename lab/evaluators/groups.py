@@ -12,7 +12,7 @@ from lab.evaluators.evaluator import Result
 from lab.evaluators.memorization import predicted_examples
 from lab.evaluators.setup import Setup
 from lab.measure import Predictions, group_accuracies, worst
-from lab.measure.memorization import over_copies
+from lab.measure.dependent import allowing_for_dependence
 from lab.tracking import texts, views
 from lab.tracking.predicted import PredictedExamples
 from lab.tracking.writer import Tracker
@@ -43,7 +43,7 @@ class GroupsEvaluator:
     def __call__(self, evaluation: Evaluation) -> GroupsResult:
         """Accuracy of each group and of the worst."""
         grouped = evaluation.on(self.split)
-        found = over_copies(lambda _, unseen: _by_group(unseen), grouped, grouped)
+        found = allowing_for_dependence(lambda _, unseen: _by_group(unseen), grouped, grouped)
         metrics = {"accuracy/worst_group": worst(found)[1]}
         metrics |= {f"group_accuracy/{name}": share for name, share in found.items()}
         against = self.conflicting

@@ -11,7 +11,7 @@ from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
 from lab.measure import Predictions, example_losses, memorization_metrics
 from lab.measure.class_shares import MEAN, at_test_shares, class_mean
-from lab.measure.memorization import over_copies
+from lab.measure.dependent import allowing_for_dependence
 from lab.measure.ranking import ROC_AUC, roc_auc
 from lab.measure.right_labels import of_right_labels, rightly_labeled
 from lab.models import features
@@ -51,8 +51,10 @@ class MemorizationEvaluator:
         alike = {} if self.drawn else at_test_shares(judged, test, kinds=self.kinds)
         alike |= of_right_labels(train, test)
         if not self.drawn and len(test):
-            alike |= over_copies(lambda _, unseen: {MEAN: class_mean(unseen)}, train, test)
-            alike |= over_copies(_ranked, train, test)
+            alike |= allowing_for_dependence(
+                lambda _, unseen: {MEAN: class_mean(unseen)}, train, test
+            )
+            alike |= allowing_for_dependence(_ranked, train, test)
         return MemorizationResult(
             metrics=memorization_metrics(train, test) | alike,
             evaluation=evaluation,

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate
-from lab.evaluators.evaluation import Evaluation, LoadedSplit, copies_among
+from lab.evaluators.evaluation import Evaluation, LoadedSplit, loaded_split
 from lab.evaluators.evaluator import Result
 from lab.evaluators.memorization import predicted_examples
 from lab.evaluators.setup import Setup
 from lab.measure import Predictions, predict, reliance
-from lab.measure.memorization import over_copies
+from lab.measure.dependent import allowing_for_dependence
 from lab.measure.perturbations import GRID, PERTURBATIONS, occlusions
 from lab.tracking.occlusion import occlusion_sheet
 from lab.tracking.predicted import PredictedExamples
@@ -38,7 +38,7 @@ class PerturbationsEvaluator:
         if not isinstance(world, StoredWorld) or not setup.counterfactuals:
             return None
         some = world.load("test", min(PICTURES, world.data.num_test))
-        return cls(LoadedSplit("test", some, copies=copies_among(world, "test", some)))
+        return cls(loaded_split(world, "test", some))
 
     def __call__(self, evaluation: Evaluation) -> PerturbationsResult:
         """The shares of predictions that change, by tag."""
@@ -67,7 +67,7 @@ def _flips(predictions: Predictions, after: Tensor) -> Estimate:
     def flips(one: Predictions, other: Predictions) -> dict[str, Estimate]:
         return {"flips": reliance(one.logits, other.logits).flips}
 
-    return over_copies(flips, predictions, replace(predictions, logits=after))["flips"]
+    return allowing_for_dependence(flips, predictions, replace(predictions, logits=after))["flips"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from lab.evaluators.evaluation import Evaluation
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
 from lab.measure import Predictions, SplitMetric, registered_metrics, split_metrics
-from lab.measure.memorization import over_copies
+from lab.measure.dependent import allowing_for_dependence
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SplitMetricsEvaluator:
         for split in evaluation.splits:
             predictions = evaluation.on(split)
             if bool(predictions.not_finite.any()):
-                found |= over_copies(_not_finite, predictions, predictions)
+                found |= allowing_for_dependence(_not_finite, predictions, predictions)
         return Result(metrics=found)
 
 

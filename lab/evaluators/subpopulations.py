@@ -7,7 +7,7 @@ from lab.evaluators.evaluation import Evaluation
 from lab.evaluators.evaluator import Result
 from lab.evaluators.setup import Setup
 from lab.measure import Predictions, group_accuracies
-from lab.measure.memorization import over_copies
+from lab.measure.dependent import allowing_for_dependence
 
 
 class SubpopulationsEvaluator:
@@ -21,7 +21,7 @@ class SubpopulationsEvaluator:
     def __call__(self, evaluation: Evaluation) -> Result:
         """The accuracy of each subpopulation that the test set has, by tag."""
         test = evaluation.on("test")
-        found = over_copies(lambda _, unseen: _by_subpopulation(unseen), test, test)
+        found = allowing_for_dependence(lambda _, unseen: _by_subpopulation(unseen), test, test)
         return Result(
             metrics={f"subpopulation_accuracy/{name}": share for name, share in found.items()}
         )

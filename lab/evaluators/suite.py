@@ -14,9 +14,8 @@ from lab.evaluators.components import ComponentsEvaluator
 from lab.evaluators.consistency import ConsistencyEvaluator
 from lab.evaluators.evaluation import (
     Evaluation,
-    LoadedSplit,
     Progress,
-    copies_among,
+    loaded_split,
     splits_of,
 )
 from lab.evaluators.evaluator import Evaluator, Metrics, Result
@@ -105,7 +104,7 @@ class EvaluatorSuite:
         """The suite of a run with these settings; `own` are the user's metrics."""
         splits = splits_of(
             world,
-            test=LoadedSplit("test", test, world.grouped_by, copies_among(world, "test", test)),
+            test=loaded_split(world, "test", test),
             train=train,
             num_validation=config.validation_faces,
         )

@@ -9,7 +9,7 @@ from itertools import islice
 from lab.core.config import RunConfig, flag
 from lab.core.estimate import Estimate
 from lab.core.metrics import GOOD, METRICS, chance_level, find, heading, label
-from lab.core.words import interval, percent, percents
+from lab.core.words import interval, percent, percents, those
 from lab.measure import varying
 from lab.measure.perturbations import GRID
 from lab.worlds import DrawnWorld, StoredWorld, World
@@ -51,6 +51,11 @@ def setting_text(own: RunConfig, config: RunConfig, world: World, *, known: bool
             lines.append(f"  {flag(name)} {_words(now)} (training: {_words(before)})")
     if len(lines) == 1 and config.data.data is None:  # what others have put into a set is not known
         lines[0] += ", of the population that it was trained on"
+    if isinstance(world, StoredWorld) and (count := world.clusters_tested):
+        by = f"{flag('clusters')} {world.data.clusters}"
+        lines.append(
+            f"  of {those(count, 'cluster', 'clusters')} by {by}; intervals are over these"
+        )
     return "\n".join(fitted(line) for line in lines)
 
 

@@ -17,7 +17,7 @@ from lab.core.compared import counted_by_place, groups_serve, in_both, in_unstud
 from lab.core.estimate import Estimate, difference, wilson
 from lab.measure import intervals
 from lab.measure.accuracy import example_losses
-from lab.measure.memorization import over_copies
+from lab.measure.dependent import allowing_for_dependence
 from lab.measure.predictions import Predictions
 
 MEAN, STUDIED = "accuracy/test_class_mean", "accuracy/test_studied"
@@ -72,20 +72,20 @@ def at_test_shares(
     if _have_groups(train, test):
         by_group = _by_group(*different)
         if counted_by_place(*by_group) and groups_serve(by_group, by_class, kinds=kinds):
-            return over_copies(_at_group_shares, train, test)
+            return allowing_for_dependence(_at_group_shares, train, test)
         if in_unstudied_groups(by_group, by_class, kinds=kinds):
-            found |= over_copies(_unstudied, train, test)
+            found |= allowing_for_dependence(_unstudied, train, test)
     if counted_by_place(*by_class):
-        return found | over_copies(_at_class_shares, train, test)
+        return found | allowing_for_dependence(_at_class_shares, train, test)
     if found:
         return found
-    plain = over_copies(_plain, train, test)
+    plain = allowing_for_dependence(_plain, train, test)
     if _have_groups(train, test) and _are_many(*by_group):
-        counted = over_copies(_at_group_shares, train, test)
+        counted = allowing_for_dependence(_at_group_shares, train, test)
         if _explained(plain, counted, BY_GROUP):
             return counted
     if _are_many(*by_class):
-        counted = over_copies(_at_class_shares, train, test)
+        counted = allowing_for_dependence(_at_class_shares, train, test)
         if _explained(plain, counted, BY_CLASS):
             return counted
     return {}

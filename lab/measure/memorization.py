@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 
 import torch
 
 from lab.core.estimate import Estimate, Z, difference, wilson
 from lab.measure import intervals
 from lab.measure.accuracy import accuracy, example_losses
+from lab.measure.dependent import allowing_for_dependence
 from lab.measure.given import Given, as_labels, as_row
 from lab.measure.predictions import Predictions, true_labels, with_labels
 
@@ -137,9 +137,8 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
     The metrics of mislabeled examples are there only if there are such examples, and the rate of
     true positives only if there are 100 different unseen examples or more. `fitted_at_random` and
     `true_label_by_constant` have no interval (`low` and `high` are None), and other figures of one
-    or no example may have none. Where examples of a set are copies of each other, values are those
-    of all of them and intervals by the different ones. `ValueError` if by their splits the
-    two are in the other order.
+    or no example may have none. Intervals are those of `allowing_for_dependence`. `ValueError` if
+    by their splits the two are in the other order.
     """
     for name, given in (("train", train), ("test", test)):
         if not isinstance(given, Predictions):
@@ -151,22 +150,7 @@ def memorization_metrics(train: Predictions, test: Predictions) -> dict[str, Est
         raise ValueError(
             "give the predictions on the training set first, those on the test set last"
         )
-    return over_copies(_metrics, train, test)
-
-
-def over_copies(
-    measure: Callable[[Predictions, Predictions], Mapping[str, Estimate]],
-    train: Predictions,
-    test: Predictions,
-) -> dict[str, Estimate]:
-    """What `measure` finds of a training and a test set, by tag: with copies in one the values of
-    all examples, with intervals by the different ones (`with_interval_of`); none where it finds
-    nothing of these."""
-    found = dict(measure(train, test))
-    if train.copies is None and test.copies is None:
-        return found
-    different, none = measure(train.different(), test.different()), Estimate.point(math.nan)
-    return {tag: each.with_interval_of(different.get(tag, none)) for tag, each in found.items()}
+    return allowing_for_dependence(_metrics, train, test)
 
 
 def _metrics(train: Predictions, test: Predictions) -> dict[str, Estimate]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,9 @@ from lab.measure.given import Given, as_labels, as_tensor
 
 TENSORS = ("logits", "labels", "clean_labels", "groups", "subpopulations")
 """The fields that have a row for each example."""
+
+NOTED = ("copies", "clusters")
+"""Those that have one if something is known."""
 
 
 def check_logits(logits: Tensor) -> None:
@@ -76,6 +79,9 @@ class Predictions:
         subpopulations: int64 (N,), positions in `subpopulation_names`.
         copies: int64 (N,), the same number for examples that are copies of each other; None: none
             are. Values are those of all examples, intervals those of the `different` ones.
+        clusters: int64 (N,), the same number for examples that belong together, as pictures of one
+            patient, in all splits; None: each is independent of the others. Intervals are then
+            those of independent clusters.
     """
 
     split: str
@@ -88,6 +94,7 @@ class Predictions:
     subpopulations: Tensor
     subpopulation_names: tuple[str, ...]
     copies: Tensor | None = None
+    clusters: Tensor | None = None
 
     @classmethod
     def of(
@@ -119,24 +126,24 @@ class Predictions:
     @classmethod
     def cat(cls, parts: Sequence[Predictions]) -> Predictions:
         """The predictions on several parts of one split, one part after the other; which are copies
-        must not be noted of one part alone."""
+        or in clusters must not be noted of some parts alone."""
         whole: dict[str, Any] = {
             name: torch.cat([getattr(part, name) for part in parts]) for name in TENSORS
         }
-        copies = [part.copies for part in parts if part.copies is not None]
-        if copies and len(copies) < len(parts):
-            raise ValueError(f"copies are noted of {len(copies)} of {len(parts)} parts only")
-        return replace(parts[0], **whole, copies=torch.cat(copies) if copies else None)
+        for name in NOTED:
+            noted = [each for part in parts if (each := getattr(part, name)) is not None]
+            if noted and len(noted) < len(parts):
+                raise ValueError(f"{name} are noted of {len(noted)} of {len(parts)} parts only")
+            whole[name] = torch.cat(noted) if noted else None
+        return replace(parts[0], **whole)
 
     def copied(self) -> Predictions:
         """The same with tensors of its own, for code that may write into them."""
-        own = {name: getattr(self, name).clone() for name in TENSORS}
-        return replace(self, **own, copies=None if self.copies is None else self.copies.clone())
+        return self._with(Tensor.clone)
 
     def where(self, chosen: Tensor) -> Predictions:
         """The same of the examples for which `chosen` (N,) bool is true."""
-        own = {name: getattr(self, name)[chosen] for name in TENSORS}
-        return replace(self, **own, copies=None if self.copies is None else self.copies[chosen])
+        return self._with(lambda tensor: tensor[chosen])
 
     def different(self) -> Predictions:
         """The same of the first one of all that are copies of each other."""
@@ -146,7 +153,15 @@ class Predictions:
         for place, number in enumerate(self.copies.tolist()):
             first.setdefault(number, place)
         kept = torch.tensor(list(first.values()), dtype=torch.int64)
-        return replace(self, **{name: getattr(self, name)[kept] for name in TENSORS}, copies=None)
+        return replace(self._with(lambda tensor: tensor[kept]), copies=None)
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Predictions:
+        """The same with each tensor as `change` makes it."""
+        tensors = {name: getattr(self, name) for name in (*TENSORS, *NOTED)}
+        own: dict[str, Any] = {
+            name: change(each) for name, each in tensors.items() if each is not None
+        }
+        return replace(self, **own)
 
     @property
     def probabilities(self) -> Tensor:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from lab.core.compared import right_ones_alone
 from lab.core.estimate import Estimate
 from lab.measure.accuracy import accuracy
-from lab.measure.memorization import memorization_metrics, over_copies
+from lab.measure.dependent import allowing_for_dependence
+from lab.measure.memorization import memorization_metrics
 from lab.measure.predictions import Predictions
 
 ACCURACY, GAP = "accuracy/train_right_labels", "gap/accuracy_right_labels"
@@ -32,7 +33,7 @@ def of_right_labels(train: Predictions, test: Predictions) -> dict[str, Estimate
         return {}
     metrics = memorization_metrics(chosen, test)
     return {
-        **over_copies(_accuracy, chosen, test),
+        **allowing_for_dependence(_accuracy, chosen, test),
         GAP: metrics["gap/accuracy"],
         AUC: metrics["memorization/membership_auc"],
     }

@@ -23,6 +23,7 @@ from lab.core.estimate import Estimate
 from lab.core.metrics import Better, declare, find, own_row
 from lab.core.registry import import_modules
 from lab.core.text import one_line, unknown
+from lab.measure.dependent import allowing_for_dependence
 from lab.measure.predictions import Predictions
 from lab.models.isolation import isolated
 from lab.models.space import Space
@@ -52,19 +53,20 @@ class SplitMetric:
     space: Space | None = None
 
     def __call__(self, predictions: Predictions) -> dict[str, Estimate | float]:
-        """Its value by tag; empty on a split that it is not for. Of the lab's own metrics of
-        predictions of which some are copies, the interval goes by the different ones. Raises
+        """Its value by tag; empty on a split that it is not for. Intervals of the lab's own metrics
+        are those of `allowing_for_dependence`. Raises
         `MetricError` if a user's function fails or returns something else than a number."""
         tag = self.tags.get(predictions.split)
         if tag is None:
             return {}
         if not self.source:
-            found = self.measure(predictions)
-            if predictions.copies is not None and isinstance(found, Estimate):
-                different = self.measure(predictions.different())
-                assert isinstance(different, Estimate), "one metric, one kind of value"
-                found = found.with_interval_of(different)
-            return {tag: found}
+
+            def measure(_: Predictions, one: Predictions) -> dict[str, Estimate]:
+                found = self.measure(one)
+                assert isinstance(found, Estimate), "the lab's own are estimates"
+                return {tag: found}
+
+            return {**allowing_for_dependence(measure, predictions, predictions)}
         try:
             with isolated():  # it leaves random states and settings as they were
                 return {tag: _number(self.measure(predictions.copied()))}

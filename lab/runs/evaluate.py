@@ -27,7 +27,6 @@ from lab.tracking.summary import nest
 from lab.training import choose_device, load_checkpoint, parts_of_batches, set_threads
 from lab.verdict import may_be_known
 from lab.worlds import DrawnWorld, StoredWorld, World, open_world
-from lab.worlds.clusters import clusters_told
 from lab.worlds.copies import MOST, copies_between, repeated_told, shared_told
 from lab.worlds.counterfactuals import fewer_counterfactuals
 
@@ -162,7 +161,7 @@ def _known(world: World) -> tuple[bool, list[str]]:
     different = int(world.own("test", data.num_test).sum())
     doubts = repeated_told(data.num_test - different, data.num_test)
     doubts += shared_told(world, copies, data.num_test)
-    doubts += clusters_told(clusters, world.noun, world.sets)
+    doubts += world.clusters_doubted(data.num_train, data.num_test)
     return may_be_known(copies.shared + copies.turned, clusters), doubts
 
 

@@ -192,6 +192,8 @@ def _train_settings(config: RunConfig, world: World) -> TrainConfig:
         return train
     if have < 2:
         most, asked = data.num_train - 2 + have, data.num_train - wanted + have
+        if isinstance(world, StoredWorld):
+            most, asked = world.most_training(2), world.most_training(wanted)
         named = config.train.num_validation is not None and 2 <= asked < most
         raise ValueError(
             f"{have} of the {world.noun} in {data.data} are left for validation: lower"

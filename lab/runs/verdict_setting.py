@@ -83,6 +83,7 @@ def verdict_setting(
         clusters=world.clusters(data.num_train, data.num_test)
         if isinstance(world, StoredWorld)
         else None,
+        stated=world.clusters_tested if isinstance(world, StoredWorld) else None,
         shared_nearly=copies.shared - copies.exact if copies else 0,
         shared_more=copies is not None and copies.may_share_more(data.num_test),
         smallest=smallest,

@@ -63,6 +63,7 @@ def advice(
     more_test: int | None = None,
     flags: bool = True,
     loss: float = 0.0,
+    clustered: bool = False,
 ) -> str:
     """One or two sentences with flags to try; may be empty.
 
@@ -74,8 +75,10 @@ def advice(
     step, as its loss rose after it; `bound` the training loss at which it ended, None: not by that;
     `online` whether each example was used once only; `noun` the plural noun for examples;
     `more_train` and `more_test` the numbers of further examples that exist (None: unlimited);
-    `flags` whether another run is a matter of the lab's flags; `loss` the training loss in nats.
+    `flags` whether another run is a matter of the lab's flags; `loss` the training loss in nats;
+    `clustered` whether it is known which examples belong together.
     """
+    others = " of other clusters" if clustered else ""
     if kind == "shared":
         return f"Test {noun} that it has not studied would settle it."
     if kind == OTHER_GROUPS:
@@ -94,7 +97,7 @@ def advice(
     if kind == "nothing" and loss > BEYOND * math.log(max(2, num_classes)):
         return _beyond(loss, num_classes, flags=flags)
     if not flags:
-        return _without_flags(kind, wrong_labels, num_train, num_test, link, noun)
+        return _without_flags(kind, wrong_labels, num_train, num_test, link, noun, others)
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":
         return "Its labels left nothing else to learn: try --label-noise 0."
     if link < 0 and kind != "nothing":
@@ -112,10 +115,10 @@ def advice(
         return f"Test {noun} of all classes would tell."
     if kind == "unsettled" and num_test < num_train:
         told = _try("num-test", num_test, 10 * num_test, more_test)
-        return f"More test {noun} would settle it{told}."
+        return f"More test {noun}{others} would settle it{told}."
     if kind == "unsettled":
-        wanted = _more(num_train, error)
-        return f"More {noun} would settle it{_try('num-train', num_train, wanted, more_train)}."
+        told = _try("num-train", num_train, _more(num_train, error), more_train)
+        return f"More {noun}{others} would settle it{told}."
     if kind == "contrary":
         return _look(noun)
     if online:
@@ -131,14 +134,20 @@ def advice(
     if num_train < MOST_EXAMPLES:
         wanted = _more(num_train, error)
         told = _try("num-train", num_train, wanted, more_train)
-        hints.append(f"More training {noun} would help{told}.")
+        hints.append(f"More training {noun}{others} would help{told}.")
     return " ".join(hints)
 
 
 def _without_flags(
-    kind: str, wrong_labels: bool, num_train: int, num_test: int, link: float, noun: str
+    kind: str,
+    wrong_labels: bool,
+    num_train: int,
+    num_test: int,
+    link: float,
+    noun: str,
+    others: str,
 ) -> str:
-    """The advice for a model that another program trains."""
+    """The advice for a model that another program trains; `others` says which further ones."""
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":
         return "Its labels left nothing else to learn."
     if link < 0 and kind != "nothing":
@@ -150,11 +159,11 @@ def _without_flags(
     if kind == "one class":
         return f"Test {noun} of all classes would tell."
     if kind == "unsettled":
-        return f"More {'test ' if num_test < num_train else ''}{noun} would settle it."
+        return f"More {'test ' if num_test < num_train else ''}{noun}{others} would settle it."
     if kind == "learned":
         return ""
     stop = "Stopping before it learns wrong labels may help. " if wrong_labels else ""
-    return f"{stop}More training {noun} would help."
+    return f"{stop}More training {noun}{others} would help."
 
 
 def _look(noun: str) -> str:

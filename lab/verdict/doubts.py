@@ -155,6 +155,17 @@ def _clustered(found: Clusters, noun: str) -> Finding:
     return Finding("clusters", text)
 
 
+def over_clusters(number: int, noun: str) -> Finding:
+    """The finding that intervals are those of so many clusters of test examples."""
+    text = (
+        f"Intervals take the {number:,} clusters of its test {noun} for independent, not {noun}."
+        if number > 1
+        else f"Its test {noun} are of one cluster, from which nothing is known of others, so that"
+        " there are no intervals."
+    )
+    return Finding("over clusters", text)
+
+
 def _untouched(setting: Setting) -> Finding:
     """The finding that nothing trained the network that was measured."""
     times = in_steps(setting.steps)

@@ -89,6 +89,8 @@ class Setting:
     """Further ones that are training examples mirrored or turned."""
     clusters: Clusters | None = None
     """Test examples that may belong together, or with training examples."""
+    stated: int | None = None
+    """Clusters of test examples, where it is known which belong together; None: it is not."""
     other_scale: bool = False
     """Whether the inputs of the test set are of another scale than those of the training set."""
     opposite: float | None = None

@@ -17,7 +17,7 @@ from lab.core.estimate import difference
 from lab.core.words import percent, those
 from lab.measure.consistency import varying
 from lab.verdict.advice import advice, break_cues, label_link
-from lab.verdict.doubts import another, dependent, unlike
+from lab.verdict.doubts import another, dependent, over_clusters, unlike
 from lab.verdict.harder import harder
 from lab.verdict.headline import GOOD, MUCH, headline, numbers, unseen
 from lab.verdict.lost import forgot, lost
@@ -153,6 +153,8 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
     shown = noun if noun == "examples" else "pictures"
     if said := varying(metrics, noun=shown):
         claims.append(Finding("answers vary", said))
+    if setting.stated is not None:
+        claims.append(over_clusters(setting.stated, noun))
     sound = main.kind in _LEARNED and not any(finding.kind in _FAULTS for finding in read)
     if sound and (small := steady(metrics, setting.relevant, noun)):
         claims.append(Finding("steady", small))
@@ -177,6 +179,7 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         more_test=setting.more_test,
         flags=setting.flags,
         loss=metrics["loss/train"].value,
+        clustered=setting.stated is not None,
     )
     if any(finding.kind in ("misled", "misled partly") for finding in claims):
         hint = break_cues(setting.cues, noun) or hint

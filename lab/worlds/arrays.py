@@ -31,6 +31,8 @@ from lab.worlds.metadata import FLAG as GROUPS
 from lab.worlds.metadata import Column, Metadata, metadata_of, refuse_classes_alike
 from lab.worlds.npz import KEYS, Array, Npz, Unfit
 from lab.worlds.samples import Samples
+from lab.worlds.stated_clusters import FLAG as CLUSTERS
+from lab.worlds.stated_clusters import StatedClusters, by_column
 from lab.worlds.stored import (
     FLAG,
     StoredWorld,
@@ -84,14 +86,15 @@ class ArrayWorld(StoredWorld[Item]):
                         " one to test on are needed"
                     )
         _digest(root, _stats(root))  # refuses numbers of another scale
-        pool, tested = divided(names, members["x"], members.get("x_test"), seed=seed)
+        stated = _stated(root, data.clusters, codes)
+        pool, tested = divided(names, members["x"], members.get("x_test"), seed=seed, stated=stated)
         metadata: Metadata[Item] = Metadata()
         if data.groups:
             refuse_classes_alike(names)
             metadata = _columns(root, data.groups, codes)
         return cls(
             root=root, data=with_what_there_is(data, root, len(pool), len(tested)), seed=seed,
-            device=device, names=names, pool=pool, tested=tested, metadata=metadata,
+            device=device, names=names, pool=pool, tested=tested, metadata=metadata, stated=stated,
         )  # fmt: skip
 
     @property
@@ -102,6 +105,9 @@ class ArrayWorld(StoredWorld[Item]):
         for k, column in enumerate(self.grouped_by):
             values = [(*item, column.words[v[k]]) for item, v in self.metadata.codes.items()]
             told.update(f"{column.attribute}\0{values}\n".encode("utf-8", "surrogateescape"))
+        if self.stated is not None:
+            marks = [(*item, self.stated.called(item)) for item in self.stated.pictures]
+            told.update(f"{marks}\n".encode("utf-8", "surrogateescape"))
         told.update(self.resized.encode())
         return f"arrays-{told.hexdigest()[:DIGITS]}"
 
@@ -175,7 +181,8 @@ class ArrayWorld(StoredWorld[Item]):
     def left_out(self) -> list[str]:
         """A sentence each on arrays of other names, and on those among them that may say which
         pictures belong together."""
-        used = [name + end for name in self.data.groups for end in ENDS.values()]
+        named = [*self.data.groups, *filter(None, [self.data.clusters])]
+        used = [name + end for name in named for end in ENDS.values()]
         unused = [name for name in Npz(self.root).unused if name not in used]
         if not unused:
             return []
@@ -189,7 +196,7 @@ class ArrayWorld(StoredWorld[Item]):
         for looked, names in (
             ("", [name for name in unused if name not in columns]),
             (
-                " but to see which pictures belong together; --groups makes groups by them",
+                " but to see which pictures belong together; --clusters divides by one of them",
                 [name for name in unused if name in columns],
             ),
         ):
@@ -304,6 +311,25 @@ def _columns(root: Path, names: Sequence[str], codes: Mapping[str, Array]) -> Me
         raise ValueError(f"{GROUPS} {' '.join(names)}: {root}: {error}") from None
     rows = dict(zip(items, zip(*columns, strict=True), strict=True))
     return metadata_of(names, rows, {item: int(codes[item[0]][item[1]]) for item in items})
+
+
+def _stated(
+    root: Path, name: str | None, codes: Mapping[str, Array]
+) -> StatedClusters[Item] | None:
+    """The clusters that --clusters states by the column `name` for the pictures of a file, of which
+    `codes` has the labels."""
+    if name is None:
+        return None
+    try:
+        file = Npz(root)
+        values = {
+            (key, number): word
+            for key, labels in codes.items()
+            for number, word in enumerate(_words(file, name, key, len(labels)))
+        }
+    except Unfit as error:
+        raise ValueError(f"{CLUSTERS} {name}: {root}: {error}") from None
+    return by_column(name, values, tuple(values))
 
 
 def _words(file: Npz, name: str, key: str, count: int) -> list[str]:

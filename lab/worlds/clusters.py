@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lab.core.text import plain
@@ -34,9 +34,10 @@ class Clusters:
     """Of the `tested` test pictures that are in clusters, by marks of a `kind`: how many `clusters`
     these are, how many of them are `shared` (have training pictures, too), and the `first` one of
     those, or of all. `crowded`: so many of them have several test pictures that intervals are too
-    narrow, by `CROWDED`. `anew`: those that are shared may be other ones, and `across`: those of
-    one name in several folders count as one, as `Marks` says. `others`: the share of the test
-    pictures of shared ones that have training pictures of other classes alone, 0 to 1."""
+    narrow, by `CROWDED`. `anew`: those that are shared may be other ones, `across`: those of one
+    name in several folders count as one, and `stated`: the user says so, all as `Marks` says.
+    `others`: the share of the test pictures of shared ones that have training pictures of other
+    classes alone, 0 to 1."""
 
     kind: Kind
     column: str
@@ -48,6 +49,7 @@ class Clusters:
     anew: bool = False
     across: bool = False
     others: float = 0.0
+    stated: bool = False
 
     @property
     def off(self) -> str:
@@ -71,16 +73,21 @@ class Clusters:
             + " below the classes",
             "column": those(self.clusters, "value", "values") + f" of the column {self.column}",
             "names": those(self.clusters, "beginning", "beginnings") + " of file names",
+            "pattern": those(self.clusters, "match", "matches") + f" of {self.column}",
         }[self.kind]
 
     def if_together(self, noun: str) -> str:
-        """The condition under which pictures, called `noun`, are such clusters."""
+        """The condition under which pictures, called `noun`, are such clusters, or that they are
+        where that is `stated`."""
         alike = {
             "folder": f"the {noun} of a folder"
             + ", and of those of its name elsewhere," * self.across,
             "column": f"the {noun} with one value of {self.column}",
             "names": f"{noun} whose names begin alike{', in several classes, too,' * self.across}",
+            "pattern": f"{noun} with one match of {self.column}",
         }[self.kind]
+        if self.stated:
+            return f"since {alike} belong together,"
         return f"if {alike} belong together, as of one patient or one scene,"
 
     def if_the_same(self, noun: str, narrow: str, sets: str) -> str:
@@ -124,16 +131,26 @@ def clusters_of(
     return next((each for each in found if each.shared), found[0] if found else None)
 
 
-def clusters_told(found: Clusters | None, noun: str, sets: tuple[str, str]) -> list[str]:
-    """A sentence on clusters, if there are any; `sets` are what holds the two sets."""
+def clusters_told(
+    found: Clusters | None, noun: str, sets: tuple[str, str], *, flag: str = ""
+) -> list[str]:
+    """A sentence on clusters, if there are any; `sets` are what holds the two sets, and `flag`
+    divides by clusters where they are not given."""
     if found is None:
         return []
     first = found.first_in_words
     have = f"{found.tested:,} test {noun} have {found.counted} ({first} the first)"
     together = _capital(found.if_together(noun))
-    advice = f": put all {noun} of each into one set, {sets[0]} or {sets[1]}."
+    advice = f": put all {noun} of each into one set, {sets[0]} or {sets[1]}"
+    by = f" {found.column}" if found.kind == "column" else ""
+    if flag:
+        advice += f", or let {flag}{by} divide them"
+    advice += "."
     if not found.shared:
-        return [f"{have}. {together} intervals are too narrow: they take {noun} for independent."]
+        then = f"; with {flag}{by} they do not" if flag and by else ""
+        return [
+            f"{have}. {together} intervals are too narrow: they take {noun} for independent{then}."
+        ]
     if found.anew:
         same = found.if_the_same(noun, "intervals are too narrow", " and ".join(sets))
         return [
@@ -180,16 +197,18 @@ def without_clusters(
     return "most" if 2 * len(told) < sum(map(len, whole)) else ""
 
 
-def without_clusters_told(which: str, noun: str, marks: str, sets: tuple[str, str]) -> str:
+def without_clusters_told(
+    which: str, noun: str, marks: str, sets: tuple[str, str], flag: str
+) -> str:
     """A sentence where `marks`, in words, say of all or most pictures (`which`), called `noun`, not
-    that they belong together; empty where that is so of few."""
+    that they belong together; empty where that is so of few. `flag` says it."""
     if not which:
         return ""
     found = "nothing was found" if which == "all" else f"for most {noun} nothing was found"
     return (
         f"which {noun} belong together, as those of one patient or scene, is not known: {found} in"
-        f" {marks}. If some do, put all of each into {sets[0]} or {sets[1]}, or else test accuracy"
-        " is too good"
+        f" {marks}. If some do, say it by {flag}, or put all of each into {sets[0]} or {sets[1]}:"
+        " else test accuracy is too good"
     )
 
 
@@ -205,16 +224,26 @@ def _by(
 ) -> Clusters | None:
     """The clusters of two sets of a `whole` by the marks of one kind."""
     known = _of_clusters(marks, whole)
+    kept = {item: mark for item, mark in marks.of.items() if mark in known}
+    found = of_two_sets(replace(marks, of=kept), train, test)
+    if found is None or found.shared or (found.crowded and not (marks.across and marks.anew)):
+        return found
+    return None
+
+
+def of_two_sets(
+    marks: Marks[T], train: Sequence[tuple[T, Hashable]], test: Sequence[tuple[T, Hashable]]
+) -> Clusters | None:
+    """The clusters of the test pictures of two sets by marks of which each is that of one; None:
+    none of these pictures has a mark."""
     studied, tested = (
-        Counter(mark for item, _ in each if (mark := marks.of.get(item, "")) in known)
+        Counter(mark for item, _ in each if (mark := marks.of.get(item)) is not None)
         for each in (train, test)
     )
     if not tested:
         return None
     shared = tested.keys() & studied.keys()
     crowded = sum(number**2 for number in tested.values()) > CROWDED * tested.total()
-    if not (shared or (crowded and not (marks.across and marks.anew))):
-        return None
     first = min(shared or tested)
     total = tested.total()
     studied_as = {(marks.of.get(item, ""), label) for item, label in train}
@@ -224,9 +253,10 @@ def _by(
         if (mark := marks.of.get(item, "")) in shared
     ]
     return Clusters(
-        marks.kind, marks.column, total, len(tested), len(shared), first, crowded,
+        marks.kind, marks.column, total, len(tested), len(shared), first,
+        crowded and not marks.stated,  # its intervals allow for it
         anew=marks.anew and bool(shared), across=marks.across,
-        others=known_as.count(False) / max(1, len(known_as)),
+        others=known_as.count(False) / max(1, len(known_as)), stated=marks.stated,
     )  # fmt: skip
 
 

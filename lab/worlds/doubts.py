@@ -13,7 +13,6 @@ import torch
 from lab.core.compared import Counts, groups_serve, in_both, in_unstudied_groups
 from lab.core.words import first_few, those
 from lab.worlds.association import copy_keys, duplicates, first_ones
-from lab.worlds.clusters import clusters_told
 from lab.worlds.copies import REPEATED, Copies, copies_between, copies_told, repeated_told
 from lab.worlds.examples import Examples
 from lab.worlds.groups import groups_are_kinds, true_groups
@@ -72,7 +71,7 @@ def doubts_of_pictures(
     said += opposite_told(opposite_sets(train, test), world.noun)
     copies = copies or copies_between(world, train, test, progress=progress)
     said += copies_told(world, copies, len(test))
-    said += clusters_told(world.clusters(len(train), len(test)), world.noun, world.sets)
+    said += world.clusters_doubted(len(train), len(test))
     return said + _group_shares(world, train, test, then)
 
 

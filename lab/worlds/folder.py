@@ -34,6 +34,8 @@ from lab.worlds.metadata import (
     TABLE,
     Column,
     Metadata,
+    has_column,
+    read_column,
     read_columns,
     read_metadata,
     refuse_classes_alike,
@@ -43,6 +45,8 @@ from lab.worlds.name_parts import say_of_what
 from lab.worlds.pages import pages_told
 from lab.worlds.samples import Samples
 from lab.worlds.set_names import A_SET, OF_SETS, sets_of_one
+from lab.worlds.stated_clusters import FLAG as CLUSTERS
+from lab.worlds.stated_clusters import StatedClusters, by_column, by_pattern
 from lab.worlds.stored import (
     FLAG,
     Labeled,
@@ -76,7 +80,8 @@ class FolderWorld(StoredWorld[Path]):
         refuse_drawing_settings(data)
         root = _there(data.data)
         names, training, testing = _layout(root)
-        pool, tested = divided(names, training, testing, seed=seed)
+        stated = _stated(root, data, training, testing)
+        pool, tested = divided(names, training, testing, seed=seed, stated=stated)
         metadata: Metadata[Path] = Metadata()
         if data.groups:
             refuse_classes_alike(names)
@@ -84,7 +89,7 @@ class FolderWorld(StoredWorld[Path]):
         return cls(
             root=root, data=with_what_there_is(data, root, len(pool), len(tested)), seed=seed,
             device=device, names=names, pool=pool, tested=tested, metadata=metadata,
-            in_sets=testing is not None,
+            in_sets=testing is not None, stated=stated,
         )  # fmt: skip
 
     @property
@@ -105,6 +110,10 @@ class FolderWorld(StoredWorld[Path]):
                 continue
             words = [c.words[v] for c, v in zip(self.grouped_by, values, strict=True)]
             told.update(f"{name}\0{words}\n".encode("utf-8", "surrogateescape"))
+        for path in sorted(self.stated.pictures) if self.stated is not None else ():
+            name, mark = self._below(path), self.stated.called(path) if self.stated else ""
+            if name not in left_out:
+                told.update(f"{name}\0{mark}\n".encode("utf-8", "surrogateescape"))
         told.update(self.resized.encode())
         return f"folder-{told.hexdigest()[:DIGITS]}"
 
@@ -156,6 +165,8 @@ class FolderWorld(StoredWorld[Path]):
 
     def unmarked(self) -> str:
         """As of any pictures; empty, too, where each name is of another patient."""
+        if self.stated is not None:
+            return super().unmarked()
         stems = [path.stem for each in self.whole for path, _ in each]
         return "" if say_of_what(stems) else super().unmarked()
 
@@ -344,6 +355,25 @@ def _layout(root: Path) -> tuple[tuple[str, ...], Files, Files | None]:
                 " test on are needed"
             )
     return names, training, None
+
+
+def _stated(
+    root: Path, data: DataConfig, training: Files, testing: Files | None
+) -> StatedClusters[Path] | None:
+    """The clusters that --clusters states for the pictures of each class: by a column, where there
+    is one of that name or there are no brackets, else by a regular expression."""
+    if data.clusters is None:
+        return None
+    above = 1 if testing is None else 2  # folders down to those of the classes
+    paths = {
+        path: PurePath(*path.relative_to(root).parts[above:]).as_posix()
+        for files in (*training, *(testing or ()))
+        for path in files
+    }
+    if "(" in data.clusters and not has_column(root, data.clusters):
+        return by_pattern(data.clusters, paths)
+    values = read_column(root, data.clusters, flag=CLUSTERS)
+    return by_column(data.clusters, values, tuple(paths))
 
 
 def _refuse_sets(root: Path, top: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from lab.core.text import plain
@@ -48,7 +48,7 @@ NUMBERED = {"", "id", "ids", "uid", "no", "nr", "num", "number", "index", "idx",
 UNKNOWN = {"", "none", "nan", "na", "n/a", "null", "unknown", "?", "-"}
 """Values of columns that say that something is not known."""
 
-Kind = Literal["folder", "column", "names"]
+Kind = Literal["folder", "column", "names", "pattern"]
 
 T = TypeVar("T", bound=Hashable)
 """What a picture is known by."""
@@ -61,7 +61,8 @@ class Marks(Generic[T]):
     names of files seem to begin anew in each set (those of folders where they lie), so that a mark
     in one may not be that of another; `named`: names of files or folders say that they are of
     clusters; `mean`: how many pictures each mark has on the mean, where that is not the number of
-    `of`; `across`: folders or files of one name in several folders have one mark."""
+    `of`; `across`: folders or files of one name in several folders have one mark; `stated`: the
+    user says that they are of clusters."""
 
     kind: Kind
     of: Mapping[T, str]
@@ -71,6 +72,11 @@ class Marks(Generic[T]):
     named: bool = False
     mean: float | None = None
     across: bool = False
+    stated: bool = False
+
+    def as_stated(self) -> Marks[T]:
+        """The same, where the user says that they are of clusters."""
+        return replace(self, stated=True)
 
     def are_clusters(self, whole: Sequence[Counter[str]], pictures: int) -> bool:
         """Whether they may be those of clusters, by how many pictures of each folder with classes

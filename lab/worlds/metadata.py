@@ -101,6 +101,30 @@ def read_metadata(root: Path, names: Sequence[str], labels: Mapping[Path, int]) 
     return metadata_of(names, {path: rows[path] for path in labels}, labels)
 
 
+def read_column(root: Path, name: str, *, flag: str) -> dict[Path, str]:
+    """The column `name` of a folder's tables, with its values as they stand there for the pictures
+    that have a row. `ValueError` in one line, which begins with `flag`, if there is no table or it
+    lacks the column."""
+    tables = _tables(root)
+    if not tables:
+        raise ValueError(
+            f"{flag} {name}: there is no {root / TABLE}, with a column {FILE} and a column {name}"
+        )
+    try:
+        rows = {path: row[0] for table in tables for path, row in _rows(table, [name]).items()}
+    except ValueError as error:
+        raise ValueError(f"{flag} {name}{str(error).removeprefix(FLAG)}") from None
+    return rows
+
+
+def has_column(root: Path, name: str) -> bool:
+    """Whether one of a folder's tables has a column of that name."""
+    try:
+        return any(name in _header(table) for table in _tables(root))
+    except ValueError:
+        return False
+
+
 def read_columns(root: Path, paths: Sequence[Path]) -> dict[str, dict[Path, str]]:
     """All columns that a folder's tables have, with their values as they stand there for those of
     the pictures at `paths` that have a row; none if there is no table, or it cannot be read: nobody

@@ -39,6 +39,11 @@ def open_world(data: DataConfig, *, seed: int = 0, device: str | torch.device = 
             f"--groups {' '.join(data.groups)} names columns of the metadata.csv or the .npz file"
             " of --data; drawn pictures are grouped by --cues"
         )
+    if data.clusters is not None:
+        raise ValueError(
+            f"--clusters {data.clusters} says which pictures of --data belong together; drawn ones"
+            " are independent: leave it out"
+        )
     if data.resize != DataConfig().resize:
         raise ValueError(
             f"--resize {data.resize} is about the pictures of --data; drawn ones are square: leave"

@@ -29,6 +29,7 @@ from lab.worlds.association import copy_keys, digests, first_ones
 from lab.worlds.clusters import (
     Clusters,
     clusters_of,
+    clusters_told,
     clusters_validated_told,
     without_clusters,
     without_clusters_told,
@@ -40,6 +41,8 @@ from lab.worlds.metadata import Column
 from lab.worlds.samples import Samples
 from lab.worlds.shares import FIGURES, Follows, judged_examples, shares_told
 from lab.worlds.splits import check_split
+from lab.worlds.stated_clusters import FLAG as CLUSTERS
+from lab.worlds.stated_clusters import StatedClusters, cluster_by_cluster, for_the_test
 from lab.worlds.tasks import Subpopulation
 from lab.worlds.validate import check_memory
 from lab.worlds.world import World, check_training_end
@@ -74,7 +77,8 @@ Labeled = tuple[tuple[T, int], ...]
 @dataclass(frozen=True, kw_only=True)
 class StoredWorld(World, Generic[T]):
     """Pictures that are at hand: `pool` those for training and validation, `tested` those for the
-    test. `root` is the folder or file that they come from."""
+    test. `root` is the folder or file that they come from. `stated`: which belong together, where
+    the user says it."""
 
     root: Path
     data: DataConfig
@@ -83,6 +87,7 @@ class StoredWorld(World, Generic[T]):
     names: tuple[str, ...]
     pool: Labeled[T]
     tested: Labeled[T]
+    stated: StatedClusters[T] | None = None
     ahead: dict[tuple[str, int], Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -166,22 +171,38 @@ class StoredWorld(World, Generic[T]):
 
     def clusters(self, num_train: int, num_test: int) -> Clusters | None:
         """The clusters that the first `num_train` and `num_test` pictures of the training and the
-        test set may be in, as `clusters_of` says."""
+        test set may be in, as `clusters_of` says; where they are stated, those in both sets."""
         train, test = self._items("train")[:num_train], self._items("test")[:num_test]
+        if self.stated is not None:
+            return self.stated.between(train, test)
         return clusters_of(self.marks, train, test, self.whole)
 
     def validation_doubts(self, count: int, *, stops: bool) -> list[str]:
         """A sentence if the `count` validation pictures, which are taken from among those for
         training, may belong together with training pictures; `stops`: as `clusters_validated_told`
         says."""
+        if self.stated is not None:
+            return []  # those for validation are of other clusters
         train = self._items("train")
         found = clusters_of(self.marks, train, self._items("validation")[:count], self.whole)
         return clusters_validated_told(found, self.noun, stops=stops) if count else []
 
     def unmarked(self) -> str:
-        """A sentence if nothing says of most pictures which belong together; else empty."""
+        """A sentence if nothing says of most pictures which belong together; else empty. Where the
+        user says it, one on that."""
+        if self.stated is not None:
+            train, test = (
+                [item for item, _ in self._items(split)[:count]]
+                for split, count in (("train", self.data.num_train), ("test", self.data.num_test))
+            )
+            return self.stated.told(train, test, self.noun)
         which = without_clusters(self.marks, self.whole)
-        return without_clusters_told(which, self.noun, self.looked_at, self.sets)
+        return without_clusters_told(which, self.noun, self.looked_at, self.sets, CLUSTERS)
+
+    def clusters_doubted(self, num_train: int, num_test: int) -> list[str]:
+        """A sentence on the clusters that `clusters` finds, if there are any."""
+        found = self.clusters(num_train, num_test)
+        return clusters_told(found, self.noun, self.sets, flag=CLUSTERS)
 
     @property
     @abstractmethod
@@ -196,6 +217,8 @@ class StoredWorld(World, Generic[T]):
     def training_clusters(self, num_train: int) -> Clusters | None:
         """The clusters that the first `num_train` training pictures may be in, as `clusters_of`
         says of a test set; None where none is known to have several of them."""
+        if self.stated is not None:
+            return self.stated.within(self._items("train")[:num_train])
         return clusters_of(self.marks, (), self._items("train")[:num_train], self.whole)
 
     @property
@@ -210,6 +233,20 @@ class StoredWorld(World, Generic[T]):
     def available(self, split: str) -> int:
         """How many pictures a split has."""
         return len(self._items(split))
+
+    def most_training(self, validation: int) -> int:
+        """The most training pictures, 0 or more, beside which so many are left for validation."""
+        most = max(0, len(self.pool) - validation)
+        while self.stated is not None and most and len(self._beside(most)) < validation:
+            most -= 1
+        return most
+
+    def clusters_in(self, split: str, count: int) -> Tensor | None:
+        """The cluster of each of the first pictures of a split (N,) int64, a number that is the
+        same in all splits; None: the user does not say which belong together."""
+        if self.stated is None:
+            return None
+        return self.stated.numbers([item for item, _ in self._items(split)[:count]])
 
     def name(self, split: str, position: int) -> str:
         """The name of a split's picture, such as its path below the folder."""
@@ -297,6 +334,13 @@ class StoredWorld(World, Generic[T]):
             for split, count in counts.items()
         ]
         return Kept.here().numbers(what, sets, make)
+
+    @property
+    def clusters_tested(self) -> int | None:
+        """How many clusters test pictures are of; None: the user does not say which belong
+        together."""
+        found = self.clusters_in("test", self.data.num_test)
+        return None if found is None else len(set(found.tolist()))
 
     def own(self, split: str, count: int) -> Tensor:
         """Which of the first `count` pictures of a split are no copies of earlier ones, with the
@@ -417,7 +461,7 @@ class StoredWorld(World, Generic[T]):
         check_split(split)
         known = {
             "train": self.pool[: None if online else self.data.num_train],
-            "validation": self.pool[self.data.num_train :],
+            "validation": self._beside(self.data.num_train),
             "test": self.tested,
         }
         if split not in known:
@@ -426,6 +470,16 @@ class StoredWorld(World, Generic[T]):
                 " are not drawn"
             )
         return known[split]
+
+    def _beside(self, num_train: int) -> Labeled[T]:
+        """The pictures of the pool that are not among the first for training, nor of a stated
+        cluster with some among these."""
+        rest = self.pool[num_train:]
+        if self.stated is None or not num_train:
+            return rest
+        number = self.stated.number
+        last = number[self.pool[num_train - 1][0]]
+        return tuple((item, label) for item, label in rest if number[item] != last)
 
 
 def refuse_drawing_settings(data: DataConfig) -> None:
@@ -445,17 +499,26 @@ def divided(
     testing: Sequence[Sequence[T]] | None,
     *,
     seed: int,
+    stated: StatedClusters[T] | None = None,
 ) -> tuple[Labeled[T], Labeled[T]]:
     """The pictures for training and those for the test, from those of each class; `testing` None:
-    some of each class are taken, which ones is decided by `seed`."""
+    some of each class are taken, which ones is decided by `seed`. Those of a `stated` cluster come
+    one after the other in training, and are in one of the two; `ValueError` if that cannot be."""
     pools = [_shuffled(items, seed, name) for name, items in zip(names, training, strict=True)]
-    if testing is None:
+    if testing is None and stated is not None:
+        chosen = for_the_test(names, pools, stated, share=TEST, seed=seed)
+        tests = [[item for item in items if item in chosen] for items in pools]
+        pools = [[item for item in items if item not in chosen] for items in pools]
+    elif testing is None:
         cuts = [len(items) - max(1, round(TEST * len(items))) for items in pools]
         tests = [items[cut:] for items, cut in zip(pools, cuts, strict=True)]
         pools = [items[:cut] for items, cut in zip(pools, cuts, strict=True)]
     else:
         tests = [_shuffled(items, seed, name) for name, items in zip(names, testing, strict=True)]
-    return _in_turn(pools), _in_turn(tests)
+    if stated is None:
+        return _in_turn(pools), _in_turn(tests)
+    ordered = [_in_turn(each) for each in cluster_by_cluster(pools, stated, seed=seed)]
+    return tuple(pair for each in ordered for pair in each), _in_turn(tests)
 
 
 def shown_names(place: Path, names: Sequence[str], *, what: str = "folder") -> tuple[str, ...]:

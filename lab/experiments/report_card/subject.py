@@ -113,7 +113,7 @@ def subject_of(base: RunConfig) -> Subject:
             relevant=world.relevant,
             tested=world.data.num_test,
         )
-    most = len(world.pool) - _validation(base, len(world.pool))
+    most = world.most_training(_validation(base, len(world.pool)))
     if most < LEAST:
         raise ValueError(
             f"--data {world.root} has {most:,} {world.noun} to train on: a learning curve needs"
