@@ -25,6 +25,7 @@ class Watch:
         clean: Any = None,
         classes: Sequence[str] = (),
         groups: Mapping[str, Sequence[Any]] | None = None,
+        clusters: tuple[Sequence[Any], Sequence[Any]] | None = None,
         clean_labels: Any = None,
         change: Mapping[str, Callable[[Any], Any]] | None = None,
         forward: Callable[[nn.Module, Any], Any] | None = None,
@@ -67,6 +68,9 @@ class Watch:
             classes: the names of the classes. None given: the dataset's, or numbers.
             groups: columns with a value for each test example, by name; accuracy is measured for
                 each class × values, and for the worst.
+            clusters: which examples belong together, as pictures or visits of one patient: a pair
+                of columns, with a value for each training and for each test example. Intervals then
+                take clusters for independent, not examples, and clusters in both sets are told.
             clean_labels: the true label of each training example, where some labels are wrong.
             change: interventions by name: functions from a batch of inputs, on the model's
                 device, to another one. The share of predictions that change is measured.
@@ -90,9 +94,9 @@ class Watch:
         """
         return Watcher(
             model, train=train, test=test, out=out, again=again, clean=clean, classes=classes,
-            groups=groups, clean_labels=clean_labels, change=change, forward=forward,
-            outputs=outputs, share=share, every=every, steps=steps, most=most, settings=settings,
-            pictures=pictures, quiet=quiet,
+            groups=groups, clusters=clusters, clean_labels=clean_labels, change=change,
+            forward=forward, outputs=outputs, share=share, every=every, steps=steps, most=most,
+            settings=settings, pictures=pictures, quiet=quiet,
         )  # fmt: skip
 
     def lightning(self, **options: Any) -> Any:

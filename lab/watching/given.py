@@ -30,6 +30,7 @@ from lab.worlds.association import first_ones
 from lab.worlds.clusters import Clusters, clusters_of, clusters_told
 from lab.worlds.file_names import file_marks
 from lab.worlds.shares import judged_examples, shares_told
+from lab.worlds.stated_clusters import by_values
 
 MOST_GROUPS = 200
 """Groups that are measured at most: more of them have too few examples each."""
@@ -49,9 +50,10 @@ class GivenSets:
     by chance. `other_scale`: the inputs of the test set have another one; `opposite` is the
     correlation of the mean pictures, as `lab.worlds.mean_pictures` has it. `redrawn`: which parts
     of a training example, "inputs" or "labels", are others each time that it is read;
-    `test_redrawn`: of a test example. `clusters`: which files of examples may belong together.
-    `copies` are those of the training and of the test set, as `MeasuredSet.copies` has them.
-    `doubts` are sentences.
+    `test_redrawn`: of a test example. `clusters`: which examples may belong together, by their
+    files, or where it is stated, are in both sets; `numbers` are the stated clusters (N,) int64
+    of the two that are measured. `copies` are those of the training and of the test set, as
+    `MeasuredSet.copies` has them. `doubts` are sentences.
     """
 
     whole: Source
@@ -67,8 +69,18 @@ class GivenSets:
     redrawn: frozenset[str]
     test_redrawn: frozenset[str]
     clusters: Clusters | None
+    numbers: tuple[Tensor, Tensor] | None
     copies: tuple[Tensor | None, Tensor | None]
     doubts: tuple[str, ...]
+
+    def clusters_of(self, what: str) -> Tensor | None:
+        """The stated clusters (N,) int64 of the examples of "train" or "test" that are measured."""
+        return None if self.numbers is None else self.numbers[0 if what == "train" else 1]
+
+    @property
+    def clusters_tested(self) -> int | None:
+        """Of how many clusters the test examples are; None: it is not stated."""
+        return None if self.numbers is None else len(set(self.numbers[1].tolist()))
 
     @property
     def largest_label(self) -> int:
@@ -178,6 +190,7 @@ def read_sets(
     classes: Sequence[str],
     most: int | None,
     as_they_are: bool,
+    clusters: tuple[Any, Any] | None = None,
 ) -> GivenSets:
     """Read what `lab.watch` was given, under the same names; `as_they_are`: the network gets the
     inputs as they are in the sets. `ValueError` if it cannot be measured."""
@@ -219,7 +232,11 @@ def read_sets(
     in_both = int(shared(studied, tested).sum())
     by_chance = 0 if in_both else alike(studied, tested)
     doubts += overlap_told(studied, tested, shared=in_both, alike=by_chance)
-    found = _clusters(whole, tested)
+    numbers, found = None, None
+    if clusters is None:
+        found = _clusters(whole, tested)
+    else:
+        numbers, found = _stated(studied, tested, clusters)
     doubts += [
         each.removesuffix(".") for each in clusters_told(found, "examples", ("train", "test"))
     ]
@@ -241,7 +258,7 @@ def read_sets(
     return GivenSets(
         whole=whole, train=studied, test=tested, truth=truth, told=tuple(classes), known=known,
         shared=in_both, alike=by_chance, other_scale=bool(other_scale), opposite=opposite,
-        clusters=found, copies=copies,
+        clusters=found, numbers=numbers, copies=copies,
         redrawn=redrawn.get(train.what, frozenset()),
         test_redrawn=redrawn.get(test.what, frozenset()), doubts=tuple(doubts),
     )  # fmt: skip
@@ -265,6 +282,30 @@ def _clusters(whole: Source, tested: MeasuredSet) -> Clusters | None:
     items = [[(item, path.parts[0]) for item, path in each.items()] for each in sets]
     test_items = [each for each in items[1] if each[0][1] in measured]
     return clusters_of(file_marks(*sets), items[0], test_items, items)
+
+
+def _stated(
+    studied: MeasuredSet, tested: MeasuredSet, clusters: tuple[Any, Any]
+) -> tuple[tuple[Tensor, Tensor], Clusters | None]:
+    """The clusters of the examples that are measured, of both sets, and those in both, by a value
+    for each training and each test example; `ValueError` if they are none."""
+    if not isinstance(clusters, (tuple, list)) or len(clusters) != 2:
+        raise ValueError(
+            "clusters must be a pair: a value for each example of train, and one for each of test"
+        )
+    values: dict[tuple[str, int], str] = {}
+    labeled: list[list[tuple[tuple[str, int], int]]] = []
+    for column, chosen in zip(clusters, (studied, tested), strict=True):
+        what = chosen.source.what
+        chosen.column(column, f"clusters, of {what},")  # refuses what is no column
+        for place, value in enumerate(_plain_values(column)):
+            values[what, place] = str(value)
+        positions = chosen.positions.tolist()
+        labels = chosen.labels.tolist()
+        labeled.append([((what, k), label) for k, label in zip(positions, labels, strict=True)])
+    stated = by_values(values)
+    mine, theirs = (stated.numbers([item for item, _ in each]) for each in labeled)
+    return (mine, theirs), stated.between(*labeled)
 
 
 def _cleaned(whole: Source, clean: Any, classes: Sequence[str]) -> Source:

@@ -84,6 +84,7 @@ class Watcher:
         clean: Any = None,
         classes: Sequence[str] = (),
         groups: Mapping[str, Sequence[Any]] | None = None,
+        clusters: tuple[Sequence[Any], Sequence[Any]] | None = None,
         clean_labels: Any = None,
         change: Mapping[str, Change] | None = None,
         forward: Forward | None = None,
@@ -111,7 +112,9 @@ class Watcher:
         self.folder: Path | None = None
         self._model = model
         self._given = (train, test)
-        self._about = {"clean": clean, "clean_labels": clean_labels, "classes": classes}
+        self._about = {
+            "clean": clean, "clean_labels": clean_labels, "classes": classes, "clusters": clusters
+        }  # fmt: skip
         self._columns = dict(groups or {})
         self._out = None if out is None else at_home(out).absolute()  # wherever the loop changes to
         self._again = again
@@ -325,6 +328,7 @@ class Watcher:
                 forward=self._outputs,
                 shown=self._looking.shown,
                 copies=self._sets.copies[0],
+                clusters=self._sets.clusters_of("train"),
             ),
             "test": WatchedSplit(
                 "test",
@@ -334,12 +338,14 @@ class Watcher:
                 groups=self._groups,
                 shown=self._looking.tested,
                 copies=self._sets.copies[1],
+                clusters=self._sets.clusters_of("test"),
             ),
         }
         changes = {
             name: WatchedSplit(
                 "test", self._examples["test"], test, forward=self._outputs, change=function,
                 count=CHANGED, copies=self._sets.copies[1],
+                clusters=self._sets.clusters_of("test"),
             )
             for name, function in self._change.items()
         }  # fmt: skip
@@ -588,6 +594,7 @@ class Watcher:
             shared=sets.shared,
             alike=sets.alike,
             clusters=sets.clusters,
+            stated=sets.clusters_tested,
             fed=(fed.rows, fed.tested) if (fed := self._looking.fed) is not None else None,
             fed_more=self._looking.knows_part,
             uncalled=self._looking.is_uncalled,

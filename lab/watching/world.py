@@ -108,10 +108,14 @@ class WatchedSplit(LoadedSplit):
         count: int | None = None,
         shown: Shown | None = None,
         copies: Tensor | None = None,
+        clusters: Tensor | None = None,
     ) -> None:
         first = slice(0, count)
         super().__init__(
-            name, examples.take(first), copies=None if copies is None else copies[first]
+            name,
+            examples.take(first),
+            copies=None if copies is None else copies[first],
+            clusters=None if clusters is None else clusters[first],
         )
         self._chosen, self._forward, self._change = chosen, forward, change
         self._shown = shown
@@ -126,7 +130,12 @@ class WatchedSplit(LoadedSplit):
         found = predictions_on(self.name, logits, self.on_cpu, self.groups)
         known = len(found.classes)
         more = tuple(f"column {number}" for number in range(known, logits.shape[1]))
-        return replace(found, classes=(*found.classes, *more), copies=self.copies)
+        return replace(
+            found,
+            classes=(*found.classes, *more),
+            copies=self.copies,
+            clusters=self.clusters,
+        )
 
     def feed(self, model: nn.Module, count: int) -> Feed:
         """Positions, which a function of the network takes."""

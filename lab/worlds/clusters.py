@@ -74,6 +74,7 @@ class Clusters:
             "column": those(self.clusters, "value", "values") + f" of the column {self.column}",
             "names": those(self.clusters, "beginning", "beginnings") + " of file names",
             "pattern": those(self.clusters, "match", "matches") + f" of {self.column}",
+            "given": those(self.clusters, "cluster", "clusters"),
         }[self.kind]
 
     def if_together(self, noun: str) -> str:
@@ -84,7 +85,8 @@ class Clusters:
             + ", and of those of its name elsewhere," * self.across,
             "column": f"the {noun} with one value of {self.column}",
             "names": f"{noun} whose names begin alike{', in several classes, too,' * self.across}",
-            "pattern": f"{noun} with one match of {self.column}",
+            "pattern": f"the {noun} with one match of {self.column}",
+            "given": f"the {noun} of one cluster",
         }[self.kind]
         if self.stated:
             return f"since {alike} belong together,"

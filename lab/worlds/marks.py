@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from lab.core.text import plain
@@ -48,7 +48,7 @@ NUMBERED = {"", "id", "ids", "uid", "no", "nr", "num", "number", "index", "idx",
 UNKNOWN = {"", "none", "nan", "na", "n/a", "null", "unknown", "?", "-"}
 """Values of columns that say that something is not known."""
 
-Kind = Literal["folder", "column", "names", "pattern"]
+Kind = Literal["folder", "column", "names", "pattern", "given"]
 
 T = TypeVar("T", bound=Hashable)
 """What a picture is known by."""
@@ -73,10 +73,6 @@ class Marks(Generic[T]):
     mean: float | None = None
     across: bool = False
     stated: bool = False
-
-    def as_stated(self) -> Marks[T]:
-        """The same, where the user says that they are of clusters."""
-        return replace(self, stated=True)
 
     def are_clusters(self, whole: Sequence[Counter[str]], pictures: int) -> bool:
         """Whether they may be those of clusters, by how many pictures of each folder with classes

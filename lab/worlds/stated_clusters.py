@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -95,7 +95,15 @@ class StatedClusters(Generic[T]):
 def by_column(name: str, values: Mapping[T, str], pictures: Sequence[T]) -> StatedClusters[T]:
     """The clusters of `pictures` by a column, of which these are the `values`, those that say that
     something is not known among them; `ValueError` in one line if they make no clusters."""
-    return _checked(StatedClusters(plain(name), column_marks(name, values).as_stated(), pictures))
+    marks = replace(column_marks(name, values), stated=True)
+    return _checked(StatedClusters(plain(name), marks, pictures), f"{FLAG} {plain(name)}")
+
+
+def by_values(values: Mapping[T, str]) -> StatedClusters[T]:
+    """The clusters of examples that a program gives these values of; `ValueError` as `by_column`
+    raises it."""
+    marks = replace(column_marks("clusters", values), kind="given", stated=True)
+    return _checked(StatedClusters("clusters", marks, tuple(values)), "clusters", "examples")
 
 
 def by_pattern(pattern: str, paths: Mapping[T, str]) -> StatedClusters[T]:
@@ -118,22 +126,22 @@ def by_pattern(pattern: str, paths: Mapping[T, str]) -> StatedClusters[T]:
             f" the classes, such as {plain(next(iter(paths.values())))}"
         )
     marks = Marks("pattern", of, plain(pattern), stated=True)
-    return _checked(StatedClusters(plain(pattern), marks, tuple(paths)))
+    return _checked(StatedClusters(plain(pattern), marks, tuple(paths)), f"{FLAG} {plain(pattern)}")
 
 
-def _checked(clusters: StatedClusters[T]) -> StatedClusters[T]:
+def _checked(clusters: StatedClusters[T], said: str, noun: str = "pictures") -> StatedClusters[T]:
     """Clusters of which there are two or more, some with several pictures; `ValueError` if that is
-    not so."""
+    not so, which begins with what was `said`."""
     count, pictures = len(set(clusters.number.values())), len(clusters.pictures)
     if count == 1:
         raise ValueError(
-            f"{FLAG} {clusters.name}: all {pictures:,} pictures are of one cluster,"
+            f"{said}: all {pictures:,} {noun} are of one cluster,"
             f" {clusters.called(clusters.pictures[0])}, so that none are left to test on"
         )
     if count == pictures:
         raise ValueError(
-            f"{FLAG} {clusters.name}: each of the {pictures:,} pictures is of another cluster, so"
-            " that none belong together: name what several pictures have in common"
+            f"{said}: each of the {pictures:,} {noun} is of another cluster, so"
+            f" that none belong together: name what several {noun} have in common"
         )
     return clusters
 
