@@ -312,7 +312,7 @@ def test_bad_flags_are_one_line_and_write_nothing(flags: str, said: str, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-FACES = Subject(noun="faces", described="Task person", classes=("no", "yes"), tested=40)
+FACES = Subject(noun="faces", described="Task person", classes=("no", "yes"), tested="40")
 """What the made-up cards are about."""
 
 
@@ -672,7 +672,7 @@ def test_the_patch_that_a_network_needs_most_is_told_with_those_that_may_be_it()
     low, high = Estimate(0.1, 0.05, 0.15), Estimate(0.5, 0.4, 0.6)
     near = Estimate(0.45, 0.35, 0.55)
     found = {f"row{row}_column{column}": low for row in (1, 2) for column in (1, 2)}
-    about = Subject(noun="pictures", described="", classes=("a", "b"), drawn=False, tested=40)
+    about = Subject(noun="pictures", described="", classes=("a", "b"), drawn=False, tested="40")
     clear = card(occlusions={**found, "row2_column1": high})
     said = OCCLUSIONS.say([clear], about)
     assert "Of 4 patches of the pictures it needs that in row 2 and column 1 most: 0.50" in said

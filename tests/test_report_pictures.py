@@ -129,7 +129,7 @@ def test_sizes_are_round_ones_and_all_that_there_are() -> None:
     assert spread(60_000, classes=10, count=5) == (1000, 3000, 10_000, 30_000, 60_000)
     assert spread(3000, classes=10, count=4) == (100, 300, 1000, 3000)
     assert spread(4, classes=2, count=5) == (2, 4)
-    endless = Subject(noun="faces", described="", classes=("a", "b"), tested=2)
+    endless = Subject(noun="faces", described="", classes=("a", "b"), tested="2")
     assert endless.sizes(()) == (100, 300, 1000, 3000, 10_000)
 
 

@@ -130,7 +130,8 @@ def _together(findings: Findings, noun: str) -> list[str]:
         f" {_capital(found.if_together(noun))} their scores may be low although networks know them"
         f" by heart: a score is the effect of one {one} alone, and where that is left out, others"
         " that belong with it stay among those trained on and teach its answer. Scores do not show"
-        " what is memorized of all of them together."
+        " what is memorized of all of them together"
+        f"{f', and the intervals below take {noun} for independent' * found.stated}."
     ]
 
 

@@ -145,6 +145,11 @@ class ArrayWorld(StoredWorld[Item]):
         return found
 
     @property
+    def has_sets(self) -> bool:
+        """Whether there is an array x_test."""
+        return any(key == SETS[1] for (key, _), _ in self.tested)
+
+    @property
     def sets(self) -> tuple[str, str]:
         """The arrays of the two sets, where they are given."""
         return SETS

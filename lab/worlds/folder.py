@@ -190,6 +190,11 @@ class FolderWorld(StoredWorld[Path]):
         return [*folders, *(column_marks(name, values) for name, values in columns), *others]
 
     @property
+    def has_sets(self) -> bool:
+        """Whether there are folders train/ and test/."""
+        return self.in_sets
+
+    @property
     def whole(self) -> Sequence[Labeled[Path]]:
         """All pictures, those of train/ and test/ apart from each other."""
         return super().whole if self.in_sets else ((*self.pool, *self.tested),)

@@ -201,8 +201,13 @@ class StoredWorld(World, Generic[T]):
 
     def clusters_doubted(self, num_train: int, num_test: int) -> list[str]:
         """A sentence on the clusters that `clusters` finds, if there are any."""
-        found = self.clusters(num_train, num_test)
-        return clusters_told(found, self.noun, self.sets, flag=CLUSTERS)
+        found, flag = self.clusters(num_train, num_test), "" if self.has_sets else CLUSTERS
+        return clusters_told(found, self.noun, self.sets, flag=flag)
+
+    @property
+    @abstractmethod
+    def has_sets(self) -> bool:
+        """Whether it is given which pictures are for training and which for the test."""
 
     @property
     @abstractmethod

@@ -98,7 +98,7 @@ def report(
             f"--counterfactuals must be 1 or more here, not {base.counterfactuals}: cues are judged"
             " by them"
         )
-    subject = subject_of(base)
+    subject = subject_of(base, seeds=seeds)
     base = replace(subject.adapted(base), out=at_home(base.out, "--out"))
     sizes, random_sizes = subject.sizes(sizes), subject.random_sizes(random_sizes)
     models = tuple(dict.fromkeys(locate(name) for name in (model, *against)))
@@ -204,7 +204,7 @@ def _conditions(base: RunConfig, subject: Subject, seeds: int) -> str:
         steps = f"at most {steps}, fewer where the training loss falls to {bound:g}"
     return (
         f"{subject.described}, {base.data.image_size} px, {steps}, width {base.model.width} (where"
-        f" a network has one), {subject.tested:,} test {subject.noun}, {seeds} seeds. Numbers are"
+        f" a network has one), {subject.tested} test {subject.noun}, {seeds} seeds. Numbers are"
         " means over the seeds; in brackets are Student's 95 % intervals of the mean. A set counts"
         f" as fitted if every seed gets {percent(FITTED, 0)} of it right. Speeds: {COMPARED} is 1,"
         " on one thread of this processor."

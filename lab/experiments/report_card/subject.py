@@ -34,7 +34,7 @@ class Subject:
         drawn: whether the lab draws them, so that it knows all attributes and can change each.
         relevant: attributes that the label depends on.
         grouped: whether they have groups by columns of the user's own.
-        tested: how many the test set has.
+        tested: how many the test set has, in figures; from … to … where seeds differ.
         most: how many a training set can have; None: no end.
         name: what a title calls them; "": nothing, they are the lab's own.
         source: the folder or file that they come from; "": none.
@@ -49,7 +49,7 @@ class Subject:
     drawn: bool = True
     relevant: tuple[str, ...] = ()
     grouped: bool = False
-    tested: int
+    tested: str
     most: int | None = None
     name: str = ""
     source: str = ""
@@ -100,9 +100,10 @@ class Subject:
             )
 
 
-def subject_of(base: RunConfig) -> Subject:
-    """The pictures that runs with these settings are about; `ValueError` in one line if there are
-    none, or too few."""
+def subject_of(base: RunConfig, *, seeds: int = 1) -> Subject:
+    """The pictures that runs with these settings and so many `seeds` are about; `ValueError` in one
+    line if there are none, or too few. Where clusters are stated, seeds divide them into sets of
+    different sizes."""
     world = open_world(base.data, seed=base.seed)
     if not isinstance(world, StoredWorld):
         return Subject(
@@ -111,9 +112,15 @@ def subject_of(base: RunConfig) -> Subject:
             classes=world.classes,
             drawn=isinstance(world, DrawnWorld),
             relevant=world.relevant,
-            tested=world.data.num_test,
+            tested=f"{world.data.num_test:,}",
         )
-    most = world.most_training(_validation(base, len(world.pool)))
+    worlds = [world]
+    if world.stated is not None:
+        others = (open_world(base.data, seed=base.seed + k) for k in range(1, seeds))
+        worlds += [other for other in others if isinstance(other, StoredWorld)]
+    most = min(each.most_training(_validation(base, len(each.pool))) for each in worlds)
+    tested = [each.data.num_test for each in worlds]
+    fewest, largest = min(tested), max(tested)
     if most < LEAST:
         raise ValueError(
             f"--data {world.root} has {most:,} {world.noun} to train on: a learning curve needs"
@@ -128,7 +135,7 @@ def subject_of(base: RunConfig) -> Subject:
         classes=world.classes,
         drawn=False,
         grouped=bool(world.grouped_by),
-        tested=world.data.num_test,
+        tested=f"{fewest:,}" if fewest == largest else f"{fewest:,} to {largest:,}",
         most=most,
         source=str(world.root),
         usual=usual,

@@ -135,6 +135,7 @@ def _with_what_there_is(config: RunConfig, settings: Mapping[str, Any]) -> RunCo
         if name in COUNTS and have != asked:
             raise ValueError(
                 f"{flag(name)} {asked:,} is more than there are: {config.data.data} has {have:,}"
+                + (f" with seed {config.seed}" if config.data.clusters else "")
             )
     return fitted
 
