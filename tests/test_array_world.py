@@ -515,4 +515,4 @@ def test_arrays_that_are_not_used_are_named(tmp_path: Path) -> None:
     assert first.startswith("array emb in ")
     assert first.endswith(": not used.")
     assert told.startswith("array patient in ")
-    assert ": not used but to see which pictures belong together; --groups" in told
+    assert ": not used but to see which pictures belong together; --clusters divides" in told

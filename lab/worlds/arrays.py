@@ -201,7 +201,8 @@ class ArrayWorld(StoredWorld[Item]):
         for looked, names in (
             ("", [name for name in unused if name not in columns]),
             (
-                " but to see which pictures belong together; --clusters divides by one of them",
+                " but to see which pictures belong together; --clusters divides by one of them,"
+                " --groups makes groups by them",
                 [name for name in unused if name in columns],
             ),
         ):
