@@ -24,7 +24,7 @@ from lab.experiments import make_grid, make_jobs, run_grid
 from lab.experiments.presets.learning_curve import view
 from lab.experiments.report_card.make import size_of
 from lab.experiments.runner.run import check_jobs
-from lab.measure import Predictions, example_losses, memorization_metrics
+from lab.measure import Predictions, example_losses, loss, memorization_metrics
 from lab.measure.class_shares import (
     ACCURACY,
     AUC,
@@ -145,8 +145,10 @@ def told(
         **memorization_metrics(train, test),
         **at_test_shares(train, test),
         "answers/most_frequent": same_answer(test.predicted),
+        "loss/train": loss(train.logits, train.labels),
         **more,
     }  # fmt: skip
+    known = {"frequent_train": float(train.labels.bincount().max()) / len(train), **known}
     return findings(
         metrics,
         setting(
@@ -809,7 +811,7 @@ def test_a_watched_network_that_gives_one_answer_has_not_memorized(tmp_path: Pat
 def test_a_detector_of_a_rare_class_has_learned_something() -> None:
     """Trained with weights for the classes, it is less often right than a constant answer."""
     plain = figures(0.866, 0.861, num_train=2000)
-    rare = setting(num_train=2000, frequent=0.95, noun="pictures")
+    rare = setting(num_train=2000, frequent=0.95, frequent_train=0.95, noun="pictures")
     assert kinds(findings(plain, rare))[0] == "nothing"
     labels = torch.tensor([1] * 100 + [0] * 1900)
     answers = torch.tensor([1] * 95 + [0] * 5 + [1] * 271 + [0] * 1629)
@@ -877,11 +879,40 @@ def test_a_network_that_ranks_classes_but_answers_one_is_told_so(apart: float, s
     train, test = (ranked(seed, apart=apart, bias=12.0) for seed in (0, 1))
     area = roc_auc(test)
     assert area is not None
-    found = told(train, test, {"accuracy/test_roc_auc": area})
+    of_a_guess = Estimate(0.69, 0.68, 0.7)
+    found = told(train, test, {"accuracy/test_roc_auc": area, "loss/train": of_a_guess})
     assert found[0].kind == ("apart" if said else "nothing")
     assert ("its probabilities do: by these the area" in found[0].text) == said
     assert "all test pictures the same answer" in found[0].text
     assert found[-1].text.startswith("More training may help: try --steps")
+
+
+def knowing(counts: tuple[int, ...], wrong: int, *, seed: int) -> Predictions:
+    """A network that is sure of its answers, of which so many are wrong."""
+    labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    answers = labels.clone()
+    mistaken = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))[:wrong]
+    answers[mistaken] = (answers[mistaken] + 1) % len(counts)
+    return Predictions.of(8 * torch.eye(len(counts))[answers], labels)
+
+
+@pytest.mark.parametrize(
+    ("studied", "unseen", "wrong", "kind"),
+    [
+        ((100, 100), (1470, 30), 750, "memorized"),  # trained on equal shares of a rare class
+        ((27, 3), (900, 100), 200, "memorized"),
+        ((98, 2), (982, 18), 20, "unsettled"),  # its few mistakes are no more than chance makes
+    ],
+)
+def test_memory_shows_though_one_answer_to_all_gets_more_right(
+    studied: tuple[int, ...], unseen: tuple[int, ...], wrong: int, kind: str
+) -> None:
+    """A network that has all training examples by heart is not told to be trained longer."""
+    found = told(knowing(studied, 0, seed=0), knowing(unseen, wrong, seed=1))
+    assert found[0].kind == kind, found[0].text
+    assert "learned nothing" not in found[0].text
+    assert not found[-1].text.startswith("More training may help"), found[-1].text
+    assert "--steps" not in found[-1].text
 
 
 def test_networks_without_knowledge_are_seldom_said_to_rank() -> None:

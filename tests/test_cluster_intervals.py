@@ -76,7 +76,8 @@ def test_many_clusters_are_put_into_groups(clusters: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("clusters", "size", "mean", "icc"), [(12, 20, 0.6, 0.3), (30, 8, 0.75, 0.3), (80, 8, 0.85, 0.3)]
+    ("clusters", "size", "mean", "icc"),
+    [(12, 20, 0.6, 0.3), (30, 8, 0.75, 0.3), (80, 8, 0.85, 0.3)],
 )
 def test_intervals_hold_the_truth(clusters: int, size: int, mean: float, icc: float) -> None:
     """In about 95 of 100 sets, where Wilson's of independent examples does so in far fewer."""

@@ -40,6 +40,9 @@ UNEVEN = 1.5
 """Times that a class is as frequent in the test set as a guess expects, from which on others are
 rare."""
 
+ENOUGH = 10
+"""Fewest training examples of which a small loss tells something."""
+
 _MEMORIZED = "memorized", "memorized partly", "memorized a little"
 
 OTHER_GROUPS = "other groups"
@@ -58,12 +61,25 @@ def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
     train, gap = _compared(metrics)
     mean = metrics.get(class_shares.MEAN) if setting.frequent > 1 / setting.num_classes else None
     ranked = metrics.get(ROC_AUC)
-    kind, claim = _claim(train, metrics["accuracy/test"], gap, setting, traced, mean, ranked)
+    fits = _fits(metrics, setting)
+    kind, claim = _claim(train, metrics["accuracy/test"], gap, setting, traced, mean, ranked, fits)
     if kind in _MEMORIZED and unlike(metrics) and not traced:
         learned = against_chance(metrics["accuracy/test"], setting) == "above"
         told = "It learned; whether it memorized too," if learned else "Whether it memorized,"
         kind, claim = OTHER_GROUPS, f"{told} such a test set cannot tell."
     return Finding(kind, f"{claim} {numbers(metrics, setting, kind)}")
+
+
+def _fits(metrics: Metrics, setting: Setting) -> bool:
+    """Whether it surely knows more of its training set than how frequent classes are: by accuracy,
+    or, where that is higher and `GOOD` of `ENOUGH` examples, by a loss of less than half of what
+    the share of the most frequent class, alone, gives."""
+    frequent, right = setting.train_chance, metrics["accuracy/train"]
+    least = -sum(p * math.log(p) for p in (frequent, 1 - frequent) if p > 0)  # in nats
+    if right.interval[0] > frequent:
+        return True
+    well = right.value > max(GOOD, frequent) and (right.count or 0) >= ENOUGH
+    return well and metrics["loss/train"].interval[1] < least / 2
 
 
 def unlike(metrics: Metrics) -> Estimate | None:
@@ -238,16 +254,19 @@ def _claim(
     traced: bool,
     mean: Estimate | None,
     ranked: Estimate | None,
+    fits: bool,
 ) -> tuple[str, str]:
     """The kind of the headline and its claim; `mean` is the mean accuracy over classes, where some
-    are more frequent than others, `ranked` the area under the ROC curve, where that is measured."""
+    are more frequent than others, `ranked` the area under the ROC curve, where that is measured;
+    `fits`: it surely knows something of its training set."""
     guess = setting.chance
     even = setting.even
     apart = mean is not None and mean.interval[0] > even + near(even)
     learned = test.interval[0] > guess or apart
     low, high = gap.interval
     known = guess if setting.frequent < 1 else 1 / setting.num_classes
-    if train.interval[0] <= known and test.interval[0] - guess <= MUCH:
+    memorized = fits and low > 0  # one answer to all may get as much right, and has no gap
+    if not memorized and train.interval[0] <= known and test.interval[0] - guess <= MUCH:
         if apart and mean is not None:
             return "apart", (
                 f"It tells the classes apart: the mean of its accuracy on each class is"
@@ -259,9 +278,10 @@ def _claim(
                 f" area under the ROC curve is {estimated(ranked, 2)}, where a guess gets 0.50."
                 f"{_use_of_ranks(setting)}"
             )
-        if traced:
-            return "nothing", "It has learned nothing that shows, but it memorized a little."
-        return "nothing", "It has learned nothing that shows."
+        if not fits:
+            but = ", but it memorized a little" if traced else ""
+            return "nothing", f"It has learned nothing that shows{but}."
+        return "unsettled", _untold(setting, traced)
     if setting.frequent >= 1:
         return "one class", f"What it learned cannot be told from test {setting.noun} of one class."
     among = 1 / setting.num_classes  # below the most frequent class is not yet below chance
@@ -269,6 +289,8 @@ def _claim(
         return "contrary", f"It gets unseen {setting.noun} right less often than a guess would."
     # whether test accuracy is nearer to training accuracy than to chance
     mostly = test.interval[0] - guess > (train.value - guess) / 2
+    if mean is not None and apart and test.interval[0] <= guess:
+        mostly = mean.interval[0] - even > (train.value - even) / 2
     if (low >= MUCH and not mostly) or (low > 0 and not learned):
         return "memorized", "It memorized."
     if low > 0 and high >= MUCH:
@@ -276,8 +298,7 @@ def _claim(
     if low > 0 or (traced and learned):
         return "memorized a little", "It learned, and it memorized a little."
     if not learned:
-        told = f"hat it learned cannot be told from so few {setting.noun}."
-        return "unsettled", f"It memorized a little; w{told}" if traced else f"W{told}"
+        return "unsettled", _untold(setting, traced)
     if max(train.interval[1], test.interval[1]) < GOOD:
         return "underfit", "It learned something, but not enough yet."
     if high >= MUCH:
@@ -288,6 +309,12 @@ def _claim(
     if setting.shared > SHARED * setting.num_test:
         return "shared", "It learned; whether it memorized too, such a test set cannot tell."
     return "learned", "It learned, and nothing shows that it memorized."
+
+
+def _untold(setting: Setting, traced: bool) -> str:
+    """The claim that examples are too few to tell what it learned."""
+    told = f"hat it learned cannot be told from so few {setting.noun}."
+    return f"It memorized a little; w{told}" if traced else f"W{told}"
 
 
 def against_chance(test: Estimate, setting: Setting) -> Literal["above", "below", "at", "open"]:
