@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import ToTensor
@@ -704,6 +705,24 @@ def test_letters_right_after_a_number_tell_the_pictures_of_one_patient_apart(nam
     assert (found.clusters, found.shared) == (21, 18)
 
 
+@pytest.mark.parametrize(
+    "ends",
+    [
+        ("_rot15", "_rot-15"), ("_L", "_R_2"), ("_T1", "_FLAIR_2"), ("_zoom1", "_zoom1.5"),
+        ("_flip", "_aug_0"), ("_1", "_2_crop"), ("_pre", "_post_2"), ("_1", "_left_2"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("begin", ["patient{}", "{:03}", "IMG_{}"])
+def test_ends_with_more_or_fewer_numbers_are_those_of_one_picture(
+    begin: str, ends: tuple[str, str]
+) -> None:
+    """As augmented copies and views have them: each number has two pictures."""
+    found, none = halved(lambda patient, number: begin.format(patient) + ends[number])
+    assert not none
+    assert found is not None
+    assert (found.clusters, found.shared) == (21, 18)
+
+
 @pytest.mark.parametrize("name", ["{1:05}{0}", "{1:08x}", "img_{1}_1st", "scan_{1}x", "{1}{2}"])
 def test_letters_that_tell_nothing_apart_say_nothing(name: str) -> None:
     found, none = halved(lambda p, n: name.format("LR"[n], 2 * p + n, "abc"[(2 * p + n) % 3]))
@@ -889,6 +908,51 @@ def test_columns_of_subjects_are_clusters_and_kinds_are_not(values: str, told: b
     assert (found is not None) is told
 
 
+@pytest.mark.parametrize("column", ["StudyInstanceUID", "SeriesInstanceUID", "study_uid", "uid"])
+def test_identifiers_of_dicom_are_no_numbers(column: str) -> None:
+    of = {n: f"1.2.826.0.1.3680043.{1000 + n // 4}" for n in range(160)}
+    items = [(n, n % 2) for n in of]
+    found = clusters_of([column_marks(column, of)], items[::2], items[1::2])
+    assert found is not None
+    assert (found.clusters, found.shared) == (40, 40)
+    ages = {n: f"{20 + n // 4}.5" for n in of}
+    assert clusters_of([column_marks("uid", ages)], items[::2], items[1::2]) is None
+
+
+def test_numbers_of_patients_are_the_same_however_they_are_written() -> None:
+    """pandas writes 12.0 beside missing ones."""
+    of = {n: f"{n // 4}" if n % 2 else f"{n // 4}.0" for n in range(160)}
+    items = [(n, n // 4 % 2) for n in of]
+    found = clusters_of([column_marks("patient_id", of)], items[::2], items[1::2])
+    assert found is not None
+    assert (found.clusters, found.shared) == (40, 40)
+
+
+def test_a_set_of_which_nothing_is_known_is_told(tmp_path: Path) -> None:
+    """Though of most pictures, which are in the other set, it is."""
+    for name, count in (("train", 60), ("test", 20)):
+        for k in range(count):
+            file = tmp_path / "own" / name / "ab"[k % 2] / f"{k}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (16, 16), (k, 3, 3)).save(file)
+    files = sorted((tmp_path / "own" / "train").rglob("*.png"))
+    rows = [
+        (file.relative_to(tmp_path / "own" / "train"), f"P{k // 6}") for k, file in enumerate(files)
+    ]
+    table(tmp_path / "own" / "train", "patient", rows)
+    config = DataConfig(data=str(tmp_path / "own"), num_train=60, num_test=20)
+    world = open_world(config, seed=0)
+    assert isinstance(world, StoredWorld)
+    assert "is not known: for most test pictures nothing was found" in world.unmarked()
+    files = sorted((tmp_path / "own" / "test").rglob("*.png"))
+    table(tmp_path / "own" / "test", "patient", [
+        (file.relative_to(tmp_path / "own" / "test"), f"Q{k // 5}") for k, file in enumerate(files)
+    ])  # fmt: skip
+    world = open_world(config, seed=0)
+    assert isinstance(world, StoredWorld)
+    assert world.unmarked() == ""
+
+
 def test_few_pictures_of_many_stations_or_plants_are_no_clusters() -> None:
     """The whole folder counts: 24 stations have 40 pictures each, four plants 180."""
     for column, values, each in (("station", 24, 40), ("plant", 4, 180), ("study", 8, 60)):
@@ -922,6 +986,9 @@ def test_arrays_beside_pictures_tell_patients(tmp_path: Path) -> None:
     line = told(file, 32, 8)
     assert "values of the column patient among the test pictures" in line
     assert line.endswith("put all pictures of each into one set, x or x_test.")
+    for column in ("groups", "patient"):  # also as MATLAB and pandas write them
+        np.savez(file, x=x, y=y, **{column: np.repeat(np.arange(20.0), 2)})
+        assert f"values of the column {column} among the test pictures" in told(file, 32, 8)
     np.savez(file, x=x[:20], y=y[:20], patient=patient[:20], x_test=x[20:], y_test=y[20:],
              patient_test=patient[20:])  # fmt: skip
     assert told(file, 20, 20).startswith("20 test pictures have 5 values of the column patient (5")

@@ -525,3 +525,15 @@ def test_accents_may_be_apart_from_their_letters(form: str, written: str, tmp_pa
     assert isinstance(world, FolderWorld)
     assert not [each for each in world.doubts() if "not used" in each]
     assert len(world.metadata.codes) == 16
+
+
+@pytest.mark.parametrize("name", ["Metadata.csv", "metadata.CSV", "metadata.jsonl", "metadata.tsv"])
+@pytest.mark.parametrize("place", ["", "train"])
+def test_a_table_of_another_name_is_told(name: str, place: str, tmp_path: Path) -> None:
+    for each in ("train/a", "train/b", "test/a", "test/b"):
+        fill(tmp_path / "own" / each, 4)
+    (tmp_path / "own" / place / name).write_text("file_name,patient\n")
+    world = open_world(DataConfig(data=str(tmp_path / "own"), num_train=8, num_test=8), seed=0)
+    assert isinstance(world, FolderWorld)
+    said = [line for line in world.doubts() if "not used, " in line]
+    assert said == [f"not used, {tmp_path / 'own' / place / name}: the table must be metadata.csv."]

@@ -187,10 +187,10 @@ def test_arrays_have_clusters_too(tmp_path: Path) -> None:
     np.savez(file, x=x, y=y, who=who, x_test=x[:40], y_test=y[:40])
     with pytest.raises(ValueError, match=r"--clusters who: .*who_test is missing"):
         world_of(file)
-    np.savez(file, x=x, y=y, x_test=x[:40], y_test=y[:40], who=who, who_test=who[:40] + 20.0)
+    np.savez(file, x=x, y=y, x_test=x[:40], y_test=y[:40], who=who, who_test=who[:40] + 0.5)
     with pytest.raises(ValueError, match="must be whole numbers or texts"):
         world_of(file)
-    np.savez(file, x=x, y=y, x_test=x[:40], y_test=y[:40], who=who, who_test=who[:40] + 25)
+    np.savez(file, x=x, y=y, x_test=x[:40], y_test=y[:40], who=who, who_test=who[:40] + 25.0)
     (line,) = world_of(file, num_train=120).clusters_doubted(120, 40)
     assert line.startswith(
         "5 of 10 values of the column who among the test pictures (25 the first)"

@@ -1,5 +1,6 @@
 """Loops that feed a watched network examples of the test set while they train it."""
 
+import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -85,6 +86,98 @@ def test_the_share_that_is_told_is_that_of_the_loop(tmp_path: Path) -> None:
     )
     assert rows >= 100
     assert abs(tested / rows - 0.4) < 0.15
+
+
+def rows_of(count: int, columns: int, kind: str, seed: int) -> Tensor:
+    """Rows of a table (N, C): of standard normal numbers; with heavy tails; or of some columns that
+    are thousands of times as large as others."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(count, columns, generator=generator)
+    if kind == "heavy":
+        x = (x + 2 * torch.randn(count, 1, generator=generator)).exp()
+    if kind == "raw":
+        x[:, 0], x[:, 1] = 2e5 + 1e5 * x[:, 0], (x[:, 1] > 0).float()
+    return x
+
+
+CHANGES: dict[str, Any] = {
+    "noise": lambda x: x + 0.1 * x.std(dim=0) * torch.randn_like(x),
+    "mixed": lambda x: 0.6 * x + 0.4 * x[torch.randperm(len(x))],
+    "logarithms": lambda x: x.abs().log1p(),
+    "nothing": lambda x: x,
+}
+
+
+def table_loop(
+    out: Path, x: Tensor, unseen: Tensor, *, change: str, tested: bool = False
+) -> Watcher:
+    """A loop that feeds rows, changed, to a network that replaces missing numbers by 0."""
+
+    class Imputing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Sequential(
+                nn.BatchNorm1d(x.shape[1]), nn.Linear(x.shape[1], 16), nn.ReLU(), nn.Linear(16, 2)
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(x.nan_to_num(0.0))  # type: ignore[no-any-return]
+
+    torch.manual_seed(0)
+    model = Imputing()
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    y, labels = torch.arange(len(x)) % 2, torch.arange(len(unseen)) % 2
+    fed, wanted = (torch.cat([x, unseen]), torch.cat([y, labels])) if tested else (x, y)
+    with watch(
+        model, train=(x, y), test=(unseen, labels), out=out, quiet=True, pictures=False, every=20
+    ) as watcher:
+        for step in range(60):
+            chosen = torch.randint(0, len(fed), (32,))
+            optimizer.zero_grad()
+            found = model(CHANGES[change](fed[chosen]))
+            cross_entropy(found, wanted[chosen]).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            watcher(step)
+    return watcher
+
+
+def counted(watcher: Watcher) -> tuple[int, int]:
+    """How many inputs are said to have been seen, and to be examples of the test set."""
+    words = " ".join(watcher.verdict.replace(",", "").split())
+    found = re.search(r"Of (\d+) inputs that .* feed it (?:at least )?(\d+) are test", words)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    ("count", "columns", "kind", "outlier"),
+    [
+        (400, 20, "plain", "test"), (400, 20, "heavy", ""), (400, 8, "raw", ""),
+        (100, 2, "plain", ""), (5000, 20, "plain", "test"), (5000, 20, "heavy", "train"),
+    ],
+)  # fmt: skip
+def test_rows_that_come_near_to_others_are_none_of_the_test_set(
+    count: int, columns: int, kind: str, outlier: str, change: str, tmp_path: Path
+) -> None:
+    """Whatever a loop does to the training rows, and though a number is far from all others."""
+    x, unseen = rows_of(count, columns, kind, 0), rows_of(1000, columns, kind, 1)
+    if outlier:
+        {"train": x, "test": unseen}[outlier][5, 3] = 9999
+    assert counted(table_loop(tmp_path / "run", x, unseen, change=change)) == (0, 0)
+
+
+@pytest.mark.parametrize("spoiled", ["", "nan", "nan in all", "outlier"])
+def test_rows_of_the_test_set_are_found_whatever_is_in_them(spoiled: str, tmp_path: Path) -> None:
+    x, unseen = rows_of(300, 20, "plain", 0), rows_of(300, 20, "plain", 1)
+    if spoiled == "nan in all":
+        for each in (x, unseen):
+            each[torch.rand(each.shape) < 0.1] = torch.nan
+    elif spoiled:
+        x[7, 2] = unseen[7, 2] = torch.nan if spoiled == "nan" else 1e5
+    watcher = table_loop(tmp_path / "run", x, unseen, change="nothing", tested=True)
+    rows, tested = counted(watcher)
+    assert rows >= 100
+    assert 0.35 < tested / rows < 0.65
 
 
 def test_a_loop_over_the_training_set_is_not(tmp_path: Path) -> None:

@@ -55,6 +55,13 @@ def unlike(setting: Setting) -> list[Finding]:
             " memory comes from that."
         )
         found.append(Finding("other scale", text))
+    if setting.other_shape:
+        text = (
+            f"The inputs of its test {setting.noun} are of another shape than those of its training"
+            f" {setting.noun}: if it answers otherwise to inputs of another size, what follows"
+            " about memory comes from that."
+        )
+        found.append(Finding("other shape", text))
     if setting.opposite is not None:
         text = (
             "Its test pictures are dark on the mean where its training pictures are bright, and the"

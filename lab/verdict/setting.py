@@ -93,6 +93,8 @@ class Setting:
     """Clusters of test examples, where it is known which belong together; None: it is not."""
     other_scale: bool = False
     """Whether the inputs of the test set are of another scale than those of the training set."""
+    other_shape: bool = False
+    """Whether they are of another shape."""
     opposite: float | None = None
     """The correlation of the mean pictures of the two sets, where one is dark where the other is
     bright."""

@@ -46,6 +46,22 @@ def scale_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
     ]
 
 
+def shape_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
+    """The sentence on inputs of another shape in one of the sets, if each has one."""
+    if None in (train.form, test.form) or train.form == test.form:
+        return []
+    ours, theirs = (_shapes(each.form) for each in (train, test))
+    return [
+        f"the inputs of test are of the shape {theirs}, and those of train of {ours}: if the model"
+        " answers otherwise to inputs of another size, differences between the two come from that,"
+        " and not from memory"
+    ]
+
+
+def _shapes(form: tuple[tuple[int, ...], ...] | None) -> str:
+    return ", ".join(map(str, form or ()))
+
+
 def differences_told(train: MeasuredSet, test: MeasuredSet, opposite: float | None) -> list[str]:
     """What is to be said of inputs that are not finite, and of pictures that are dark where those
     of the other set are bright, as `opposite` has it."""

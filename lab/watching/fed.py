@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from itertools import permutations
 from typing import Any, NamedTuple
 
@@ -21,8 +22,19 @@ KNOWN = 4000
 """Measured inputs of which these are kept, at most."""
 
 SAME = 0.02
-"""Numbers are the same up to this share of the standard deviation of all: bfloat16 rounds those
-within 2.5 standard deviations to a fourth of that, pictures that are stored as bytes to a half."""
+"""Numbers are nearly the same up to this share of the spread of those at their place: pictures that
+are stored as bytes are rounded to a half of that."""
+
+ROUND = 2.0**-8
+"""Or up to this share of them: bfloat16 rounds to a half of that."""
+
+TAIL = 0.05
+"""Share of the numbers at a place, at each end, of which it does not matter for their spread how
+far away they are."""
+
+MANY = 256
+"""Numbers of an input from which on they are taken for those of a picture or a record, of which one
+place may have hardly any spread, and be rounded as others are."""
 
 ALIKE = 0.9995
 """Correlation from which on two inputs show the same, up to a factor and a summand."""
@@ -80,6 +92,11 @@ class Shown:
         """Whether enough was seen, or nothing can be made of it."""
         return self._unfit or self._seen >= self.count
 
+    @cached_property
+    def known(self) -> Known | None:
+        """Those of them among which others are searched; to be asked for once it `is_whole`."""
+        return None if self.probes is None else Known(self.probes)
+
     @property
     def probes(self) -> Tensor | None:
         """Of all that were seen, as `probed` (N, C, S); None before there are enough, and where the
@@ -116,7 +133,7 @@ class Shown:
 
     def _keep(self, found: Tensor, count: int) -> None:
         rows = found.detach().as_subclass(Tensor)
-        fits = not rows.is_complex() and rows.ndim > 1 and len(rows) == count
+        fits = rows.ndim > 1 and len(rows) == count
         if not fits or self.shape not in (None, rows.shape[1:]):
             self._unfit = True
             return
@@ -128,8 +145,12 @@ class Shown:
 
 def first_of(inputs: Any, shape: torch.Size | None) -> Tensor:
     """The tensor of the inputs of a call that is compared: of those in floating point (without any:
-    of all) the first one with rows of this shape, or else with as many axes, or else the first."""
-    found = leaves(inputs)
+    of all) the first one with rows of this shape, or else with as many axes, or else the first.
+    Complex numbers are two each, along a last axis."""
+    found = [
+        torch.view_as_real(each.resolve_conj()) if each.is_complex() else each
+        for each in leaves(inputs)
+    ]
     floats = [each for each in found if each.is_floating_point()] or found
     if shape is not None:
         fitting = [each for each in floats if each.ndim == len(shape) + 1]
@@ -180,12 +201,14 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     are_words = not (rows.is_floating_point() or shown.is_floating_point())
     rows, shown = rows.float(), shown.float()
     fed = probed(rows)
-    if not bool(fed.isfinite().all()) or not bool(shown.isfinite().all()):
-        return Difference(False)
-    same = (are_equal if are_words else are_among)(fed, shown)
+    same = Known(shown).near(fed) if not are_words else Known(shown).equal(fed)
     known = int(same.sum())
     if known > expected / 2:
         return Difference(True)
+    finite, rest = _are_finite(fed), shown[_are_finite(shown)]
+    if int(finite.sum()) < LEAST or len(rest) < LEAST:
+        return Difference(known > 0)
+    rows, fed, same, shown = rows[finite], fed[finite], same[finite], rest
     others = rows[~same][:TRIED]
     least = 0.0 if are_words else LITTLE
     changed, found = _changed(probed(others), shown, known, least=least)
@@ -196,31 +219,69 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     return (changed or Difference(False))._replace(known=known > 0)
 
 
-def are_among(fed: Tensor, shown: Tensor) -> Tensor:
-    """Which (N,) bool of the probes `fed` (N, C, S) are the same as one of `shown` (M, C, S);
-    exactly the same, where one of both are whole numbers."""
-    if not fed.is_floating_point() or not shown.is_floating_point():
-        return are_equal(fed, shown)
-    ours = shown.flatten(1)
-    found = [torch.zeros(0, dtype=torch.bool)]
-    for theirs in torch.split(fed.flatten(1), AT_ONCE):
-        nearest = torch.cdist(theirs, ours).argmin(dim=1)
-        found.append((theirs - ours[nearest]).abs().amax(dim=1) <= SAME * ours.std())
-    return torch.cat(found)
+class Known:
+    """Inputs that are measured, by their `probes` (M, C, S), among which others are searched."""
 
+    def __init__(self, probes: Tensor) -> None:
+        self.probes = probes
 
-def are_equal(fed: Tensor, shown: Tensor) -> Tensor:
-    """Which (N,) bool of the probes `fed` (N, C, S) equal one of `shown` (M, C, S) in each
-    number."""
-    if fed.dtype != shown.dtype:
-        fed, shown = fed.double(), shown.double()
-    ours = set(_bits(shown))
-    return torch.tensor([each in ours for each in _bits(fed)], dtype=torch.bool)
+    def equal(self, fed: Tensor) -> Tensor:
+        """Which (N,) bool of the probes `fed` (N, C, S) equal one of them in each number."""
+        ours, theirs = self._bits, fed
+        if fed.dtype != self.probes.dtype:
+            ours, theirs = {*_bits(self.probes.double())}, fed.double()
+        return torch.tensor([each in ours for each in _bits(theirs)], dtype=torch.bool)
+
+    def near(self, fed: Tensor) -> Tensor:
+        """Which (N,) bool of the probes `fed` (N, C, S) are the same as one of them up to rounding;
+        exactly the same, where one of both are whole numbers."""
+        if not fed.is_floating_point() or not self.probes.is_floating_point():
+            return self.equal(fed)
+        ours, spread = self._plain, self._spread
+        scale = torch.where(spread > 0, spread, 1.0)
+        allowed, finite = SAME * spread + ROUND * ours.abs(), self._finite
+        scaled = ours / scale
+        found = [torch.zeros(0, dtype=torch.bool)]
+        for part in torch.split(fed.flatten(1), AT_ONCE):
+            theirs, theirs_finite = part.nan_to_num(0.0, 0.0, 0.0), part.isfinite()
+            nearest = torch.cdist(theirs / scale, scaled).argmin(dim=1)
+            same = (theirs - ours[nearest]).abs() <= allowed[nearest]
+            found.append((same & (theirs_finite == finite[nearest])).all(dim=1))
+        return torch.cat(found)
+
+    @cached_property
+    def _bits(self) -> set[bytes]:
+        return {*_bits(self.probes)}
+
+    @cached_property
+    def _finite(self) -> Tensor:
+        """Which numbers (M, P) are finite."""
+        return self.probes.flatten(1).isfinite()
+
+    @cached_property
+    def _plain(self) -> Tensor:
+        """The numbers (M, P), with 0 for those that are not finite."""
+        return self.probes.flatten(1).nan_to_num(0.0, 0.0, 0.0)
+
+    @cached_property
+    def _spread(self) -> Tensor:
+        """The standard deviation (P,) of the numbers at each place without their tails; of `MANY`
+        places at least the median of all that have one."""
+        low, high = (torch.quantile(self._plain, end, dim=0) for end in (TAIL, 1 - TAIL))
+        spread = self._plain.clamp(low, high).std(dim=0, correction=0)
+        if len(spread) >= MANY and bool((spread > 0).any()):
+            spread = spread.clamp(min=spread[spread > 0].median())
+        return spread
 
 
 def _bits(probes: Tensor) -> list[bytes]:
     """The bits of the numbers of each (N, C, S), which are the same for 0.0 and -0.0."""
     return [row.tobytes() for row in (probes + 0).flatten(1).numpy()]
+
+
+def _are_finite(probes: Tensor) -> Tensor:
+    """Which of the probes (N, C, S) have finite numbers only: (N,) bool."""
+    return probes.flatten(1).isfinite().all(dim=1)
 
 
 def _turned(rows: Tensor, shown: Tensor, known: int) -> Difference | None:

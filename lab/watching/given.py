@@ -21,6 +21,7 @@ from lab.watching.doubts import (
     redrawn_told,
     repeated_told,
     scale_told,
+    shape_told,
     unscaled_told,
 )
 from lab.watching.labels import as_labels
@@ -47,9 +48,9 @@ class GivenSets:
     (`clean`). `truth` (N,) int64 are the labels of its examples without label noise. `told` are
     the names of the classes that were given, `known` those that the datasets have. `shared`: how
     many test examples are training examples, too; `alike`: how many others may be, or are the same
-    by chance. `other_scale`: the inputs of the test set have another one; `opposite` is the
-    correlation of the mean pictures, as `lab.worlds.mean_pictures` has it. `redrawn`: which parts
-    of a training example, "inputs" or "labels", are others each time that it is read;
+    by chance. `other_scale`, `other_shape`: the inputs of the test set have another one; `opposite`
+    is the correlation of the mean pictures, as `lab.worlds.mean_pictures` has it. `redrawn`: which
+    parts of a training example, "inputs" or "labels", are others each time that it is read;
     `test_redrawn`: of a test example. `clusters`: which examples may belong together, by their
     files, or where it is stated, are in both sets; `numbers` are the stated clusters (N,) int64
     of the two that are measured. `copies` are those of the training and of the test set, as
@@ -65,6 +66,7 @@ class GivenSets:
     shared: int
     alike: int
     other_scale: bool
+    other_shape: bool
     opposite: float | None
     redrawn: frozenset[str]
     test_redrawn: frozenset[str]
@@ -221,6 +223,7 @@ def read_sets(
         tested = MeasuredSet(test, most=most, seed=0)
         opposite = opposite_sets(studied, tested)
         doubts += (other_scale := scale_told(studied, tested))
+        doubts += (other_shape := shape_told(studied, tested))
         doubts += differences_told(studied, tested, opposite)
     for chosen in (studied, tested):
         if known and not classes and chosen.renumbers(known):
@@ -257,7 +260,8 @@ def read_sets(
     ]
     return GivenSets(
         whole=whole, train=studied, test=tested, truth=truth, told=tuple(classes), known=known,
-        shared=in_both, alike=by_chance, other_scale=bool(other_scale), opposite=opposite,
+        shared=in_both, alike=by_chance, other_scale=bool(other_scale),
+        other_shape=bool(other_shape), opposite=opposite,
         clusters=found, numbers=numbers, copies=copies,
         redrawn=redrawn.get(train.what, frozenset()),
         test_redrawn=redrawn.get(test.what, frozenset()), doubts=tuple(doubts),

@@ -36,6 +36,10 @@ others' range by more than `BEYOND` of its width."""
 TIMES = 3.0
 """They are, too, if they scatter more than so many times as much, or as little."""
 
+POWERS = 0.25, 1.0, 2.0
+"""By the means of these powers of their distances from the median, each: a few large numbers, as of
+an income or a flux, make the last one much larger, and hardly the first."""
+
 
 class Inputs:
     """The inputs that a network gets in its next calls in `training` mode, with gradients, or in
@@ -307,7 +311,7 @@ def scale_differs(fed: Tensor, asked: Tensor) -> bool:
     outside = ((fed < low - margin) | (fed > high + margin)).float().mean()
     if outside > MANY:
         return True
-    ratios = [float(_spread(fed, power) / _spread(asked, power)) for power in (1, 2)]
+    ratios = [float(_spread(fed, power) / _spread(asked, power)) for power in POWERS]
     return min(ratios) > TIMES or 0 < max(ratios) < 1 / TIMES
 
 
@@ -316,7 +320,7 @@ def spanned(numbers: Tensor) -> str:
     return f"from {numbers.min().item():.4g} to {numbers.max().item():.4g}"
 
 
-def _spread(numbers: Tensor, power: int) -> Tensor:
-    """How far they are from their mean: the mean of that to some power, and its root."""
-    away = (numbers.double() - numbers.double().mean()).abs()
+def _spread(numbers: Tensor, power: float) -> Tensor:
+    """How far they are from their median: the mean of that to some power, and its root."""
+    away = (numbers.double() - numbers.double().median()).abs()
     return (away**power).mean() ** (1 / power)

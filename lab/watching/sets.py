@@ -43,6 +43,9 @@ different ones at its place: that of a float32's fraction."""
 LOOKED_AT = 2000
 """Different inputs by which it is told whether they are short, at most."""
 
+READ = 32
+"""Examples of which the range of the inputs is looked at, if they are not in memory."""
+
 SOME = 0.02
 """Share of the test examples that are the same as training examples, maybe by chance, from which on
 that is said."""
@@ -60,7 +63,8 @@ class MeasuredSet:
     `broken`: how many have numbers that are not finite. `batch`: of how many a loader makes each
     batch, where it pads them to the longest one in it, so that answers may depend on the others;
     None: it does not. `is_short`: whether their numbers tell little, as rows of a table, so that
-    two may be the same by chance; `tells`: whether they surely tell so much that two are hardly
+    two may be the same by chance; `form`: the shapes of the tensors of an example, None where these
+    differ; `tells`: whether they surely tell so much that two are hardly
     ever, however much one number says of the others.
     """
 
@@ -96,6 +100,7 @@ class MeasuredSet:
         self.labels = torch.cat(labels)
         self._held: Tree = None
         self.batch: int | None = None
+        self.form = next(iter(forms)) if len(forms) == 1 else None
         if len(forms) > 1 or source.pads():
             self.batch, held = source.batch or 1, False
             keys = self._digests(keys)
@@ -161,9 +166,10 @@ class MeasuredSet:
             return rows(self._held, positions)
         return self.source.read(self.positions[positions])[0]
 
-    def numbers(self, count: int = 32) -> Tensor:
+    def numbers(self) -> Tensor:
         """The finite numbers (M,) of the first floating-point tensor (without any: of the first
-        tensor) of the inputs of some examples."""
+        tensor) of the inputs of some examples: fewer of those that must be read."""
+        count = READ if self._held is None else READ * 4
         found = leaves(self.inputs(torch.linspace(0, len(self) - 1, min(count, len(self))).long()))
         first = next((each for each in found if each.is_floating_point()), found[0])
         flat = first.detach().cpu().reshape(-1)

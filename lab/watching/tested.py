@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lab.watching.backward import Backward
-from lab.watching.fed import COUNTED, Shown, are_among, are_equal, probed
+from lab.watching.fed import COUNTED, Known, Shown, probed
 from lab.watching.given import GivenSets
 from lab.watching.kept import Call
 
@@ -28,6 +28,11 @@ alone."""
 SURE = 3.0
 """Standard deviations of the number of test examples that chance makes, above which there must be
 more."""
+
+MATCHED = 0.25
+"""Inputs of a loop are compared up to rounding if fewer than this share of the unchanged training
+examples that are expected among them are exactly the same as measured examples, and not fewer are
+so then: what a loop changes, as by noise or mixing, comes near to other examples by chance."""
 
 WAITING = 2**13
 """Inputs that wait for the next search, at most."""
@@ -66,7 +71,7 @@ class Tested:
         self._sets, self._train, self._test = sets, train, test
         self._waiting: list[list[tuple[Tensor, Backward]]] = []  # probes that were not searched yet
         self._rows = 0  # how many there are
-        self._chance: float | None = None
+        self._chance: dict[bool, float] = {}  # of being a test example: exactly, up to rounding
         self.trains = False
         self.fed = Fed()
         self.told = False
@@ -96,14 +101,16 @@ class Tested:
         """Search those that were kept since the last time. Where not all training examples are
         known, others may be the same as test examples by chance if they are short."""
         waiting, self._waiting, self._rows = self._waiting, [], 0
-        train, test = self._train.probes, self._test.probes
-        if train is None or test is None or train.shape[1:] != test.shape[1:]:
+        if not (self._train.is_whole and self._test.is_whole):
+            return
+        train, test = self._train.known, self._test.known
+        if train is None or test is None or train.probes.shape[1:] != test.probes.shape[1:]:
             return
         every = [call for each in waiting for call in each]
         self.trains = self.trains or any(trained.came for _, trained in every)
         calls = [rows for rows, trained in every if trained.came or not self.trains]
         knows_all = self._train.count == self._sets.train.source.count
-        if not knows_all and train[0].numel() < COUNTED:
+        if not knows_all and train.probes[0].numel() < COUNTED:
             return
         new = Fed()
         for are_floats in (True, False):
@@ -114,14 +121,19 @@ class Tested:
         certain = knows_all and self.fed.are(CERTAIN, LITTLE)
         self.told = self.told or certain or self.fed.are(FEW, SOME) or new.are(PHASE, MUCH)
 
-    def _searched(self, rows: Tensor, train: Tensor, test: Tensor) -> Fed:
+    def _searched(self, rows: Tensor, train: Known, test: Known) -> Fed:
         """What the probes `rows` (N, C, S) are. Those that are no training examples that are known
-        may be others, or changed ones, and equal test examples as often by chance as known ones
-        do."""
-        others = rows[~are_among(rows, train)]
-        if not len(others):
-            return Fed(len(rows))
-        if self._chance is None:
-            self._chance = float(are_equal(train, test).double().mean())
-        tested = int(are_among(others, test).sum())
-        return Fed(len(rows), tested, len(others) * self._chance)
+        may be others, or changed ones, and are test examples as often by chance as known ones
+        are."""
+        expected = MATCHED * len(rows) * self._train.count / self._sets.train.source.count
+        studied, tested = train.equal(rows), test.equal(rows)
+        exactly = True
+        if int((studied | tested).sum()) < max(1.0, expected):
+            nearly = train.near(rows), test.near(rows)
+            if int((nearly[0] | nearly[1]).sum()) >= expected:
+                (studied, tested), exactly = nearly, False
+        if exactly not in self._chance:
+            alike = test.equal(train.probes) if exactly else test.near(train.probes)
+            self._chance[exactly] = float(alike.double().mean())
+        others = int((~studied).sum())
+        return Fed(len(rows), int((tested & ~studied).sum()), others * self._chance[exactly])

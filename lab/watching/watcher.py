@@ -610,6 +610,7 @@ class Watcher:
             unmet=self._unmet,
             met_classes=len(torch.unique(sets.test.labels)),
             other_scale=sets.other_scale,
+            other_shape=sets.other_shape,
             opposite=sets.opposite,
             exchanged=self._exchanged,
             untouched=self._calls > 0 and self._looking.is_untouched,

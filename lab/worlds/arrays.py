@@ -403,7 +403,7 @@ def read_labels(file: Npz) -> tuple[tuple[str, ...], dict[str, Array]]:
 
 def _labels(key: str, file: Npz, what: str = "label", *, truths: bool = False) -> Array:
     """An array of labels, or of other values that each picture has one of: whole numbers, texts
-    and, with `truths`, booleans."""
+    and, with `truths`, booleans, and whole numbers in floating point, which NaN may stand among."""
     labels = file.labels(key)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
@@ -416,8 +416,16 @@ def _labels(key: str, file: Npz, what: str = "label", *, truths: bool = False) -
             raise Unfit(f"{key} has texts that are not in UTF-8") from None
     if truths and labels.dtype.kind == "b":
         return labels.astype(str)
+    if truths and labels.dtype.kind == "f" and _are_whole(labels):
+        return np.array(["nan" if np.isnan(each) else f"{each:.0f}" for each in labels.tolist()])
     if labels.dtype.kind not in "iuU":
         raise Unfit(f"{key} must be whole numbers or texts, not {labels.dtype}")
     if labels.dtype.kind == "u" and len(labels) and int(labels.max()) >= 2**63:
         raise Unfit(f"{key} has a {what} beyond 2**63 - 1, {labels.max()}")
     return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
+
+
+def _are_whole(numbers: Array) -> bool:
+    """Whether they are whole numbers in floating point, but for those that are missing."""
+    known = numbers[~np.isnan(numbers)]
+    return bool((known == np.floor(known)).all() and (np.abs(known) < 2**53).all())

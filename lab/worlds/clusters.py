@@ -187,26 +187,32 @@ def clusters_validated_told(found: Clusters | None, noun: str, *, stops: bool) -
 
 def without_clusters(
     marks: Sequence[Marks[T]], whole: Sequence[Sequence[tuple[T, Hashable]]]
-) -> Literal["", "most", "all"]:
+) -> Literal["", "most", "most training", "most test", "all"]:
     """Of which pictures of the `whole`, as in `clusters_of`, no marks say that they belong together
-    with others."""
+    with others: of most ones, or, where these are two sets, of most in one of them."""
     told = set[T]()
     for mark in marks:
         known = _of_clusters(mark, whole)
         told |= {item for item, value in mark.of.items() if value in known}
     if not told:
         return "all"
-    return "most" if 2 * len(told) < sum(map(len, whole)) else ""
+    if 2 * len(told) < sum(map(len, whole)):
+        return "most"
+    if len(whole) == 2:
+        train, test = (2 * sum(item in told for item, _ in each) < len(each) for each in whole)
+        return "most training" if train else "most test" if test else ""
+    return ""
 
 
 def without_clusters_told(
     which: str, noun: str, marks: str, sets: tuple[str, str], flag: str
 ) -> str:
-    """A sentence where `marks`, in words, say of all or most pictures (`which`), called `noun`, not
-    that they belong together; empty where that is so of few. `flag` says it."""
+    """A sentence where `marks`, in words, do not say of pictures, called `noun`, that they belong
+    together, `which` as `without_clusters` has it; empty where that is so of few. `flag` says it.
+    """
     if not which:
         return ""
-    found = "nothing was found" if which == "all" else f"for most {noun} nothing was found"
+    found = "nothing was found" if which == "all" else f"for {which} {noun} nothing was found"
     return (
         f"which {noun} belong together, as those of one patient or scene, is not known: {found} in"
         f" {marks}. If some do, say it by {flag}, or put all of each into {sets[0]} or {sets[1]}:"

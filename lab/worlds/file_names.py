@@ -67,7 +67,8 @@ def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     for level in range(max((len(each) for each in cuts.values()), default=0) - 1):
         if level == LEVELS:
             break
-        at = {item: each[level] for item, each in cuts.items() if level < len(each) - 1}
+        # a name with fewer numbers by its last one, as img_12_flip.jpg beside img_12_rot_15.jpg
+        at = {item: each[min(level, len(each) - 1)] for item, each in cuts.items() if each}
         marks += _by_names(flat, at, least=NAMED)
     marks += _by_names(flat, {item: each[-1] for item, each in cuts.items() if each})
     # patients by their names, which may lie in folders that say nothing

@@ -31,7 +31,7 @@ ALONE = (
 
 EITHER = re.compile(
     r"case|stud(?:y|ie)|serie|exam|visit|session|track|sample|slide|plant|tree|famil(?:y|ie)|user"
-    r"|cluster"
+    r"|cluster|group"
 )
 """Those by which both are, as studies in several countries."""
 
@@ -43,7 +43,24 @@ NAMED = 10
 that are called so but without numbers, as names of persons, or by one of `EITHER`, and beginnings
 of names up to a number that is not the last one. Fewer are kinds."""
 
-NUMBERED = {"", "id", "ids", "uid", "no", "nr", "num", "number", "index", "idx", "name", "code"}
+NUMBERED = {
+    "",
+    "id",
+    "ids",
+    "uid",
+    "no",
+    "nr",
+    "num",
+    "number",
+    "index",
+    "idx",
+    "name",
+    "code",
+    "instance",
+}
+
+DOTS = 4
+"""Dots that numbers with separators have fewer of."""
 
 UNKNOWN = {"", "none", "nan", "na", "n/a", "null", "unknown", "?", "-"}
 """Values of columns that say that something is not known."""
@@ -89,15 +106,24 @@ class Marks(Generic[T]):
         if self.kind == "names":
             few_and_full = len(counts) < NAMED and mean > MOST
             return self.named or ((self.mean or mean) >= FEW and not few_and_full)
-        numbers = all(re.fullmatch(r"[-+]?[\d.,]+", mark) for mark in counts)  # as ages
+        numbers = all(map(_is_number, counts))  # as ages
         return not numbers and mean >= FEW and _are_many(counts, mean)
 
 
 def column_marks(name: str, values: Mapping[T, str]) -> Marks[T]:
-    """The marks of pictures by a column, of which these are the `values`."""
-    known = {item: plain(value) for item, value in values.items()}
+    """The marks of pictures by a column, of which these are the `values`; whole numbers that are
+    written as 7.0, as pandas writes them beside missing ones, are the same as 7."""
+    known = {
+        item: re.sub(r"^(-?\d+)\.0+$", r"\1", plain(value).strip())
+        for item, value in values.items()
+    }
     of = {item: value for item, value in known.items() if value.lower() not in UNKNOWN}
     return Marks("column", of, plain(name))
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is one, and no UID of DICOM, such as 1.2.826.0.1.3680043.8."""
+    return bool(re.fullmatch(r"[-+]?[\d.,]+", text)) and text.count(".") < DOTS
 
 
 def _called(column: str, by: re.Pattern[str] = CALLED) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import difflib
 import math
+import re
 import unicodedata
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -144,8 +145,8 @@ def read_columns(root: Path, paths: Sequence[Path]) -> dict[str, dict[Path, str]
 
 def unused_tables(root: Path, paths: Collection[Path]) -> list[str]:
     """A sentence for each table of a folder of which nothing is used, though it is there: it cannot
-    be read, or has a row for none of the pictures at `paths`."""
-    said = []
+    be read, has a row for none of the pictures at `paths`, or is called otherwise."""
+    said = [f"not used, {plain(str(each))}: the table must be {TABLE}." for each in _alike(root)]
     for table in _tables(root):
         try:
             rows = _rows(table, _header(table))
@@ -214,6 +215,19 @@ def metadata_of(
         for item, values in kept.items()
     }
     return Metadata(columns, codes)
+
+
+def _alike(root: Path) -> list[Path]:
+    """Files where tables are that are called as one, but for the letters' case or the ending."""
+    named = re.compile(r"metadata\.(csv|tsv|txt|jsonl?|xlsx?|ods|parquet)", re.IGNORECASE)
+    places = [place for place in (root, root / "train", root / "test") if place.is_dir()]
+    files = (file for place in places for file in sorted(place.iterdir()))
+    tables = set(_tables(root))
+    return [
+        file for file in files
+        if named.fullmatch(file.name) and file.name != TABLE
+        and not any(file.samefile(table) for table in tables)  # where case does not count
+    ]  # fmt: skip
 
 
 def _tables(root: Path) -> list[Path]:

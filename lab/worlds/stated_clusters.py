@@ -95,21 +95,15 @@ class StatedClusters(Generic[T]):
 def by_column(name: str, values: Mapping[T, str], pictures: Sequence[T]) -> StatedClusters[T]:
     """The clusters of `pictures` by a column, of which these are the `values`, those that say that
     something is not known among them; `ValueError` in one line if they make no clusters."""
-    marks = replace(column_marks(name, _numbers_alike(values)), stated=True)
+    marks = replace(column_marks(name, values), stated=True)
     return _checked(StatedClusters(plain(name), marks, pictures), f"{FLAG} {plain(name)}")
 
 
 def by_values(values: Mapping[T, str]) -> StatedClusters[T]:
     """The clusters of examples that a program gives these values of; `ValueError` as `by_column`
     raises it."""
-    marks = replace(column_marks("clusters", _numbers_alike(values)), kind="given", stated=True)
+    marks = replace(column_marks("clusters", values), kind="given", stated=True)
     return _checked(StatedClusters("clusters", marks, tuple(values)), "clusters", "examples")
-
-
-def _numbers_alike(values: Mapping[T, str]) -> dict[T, str]:
-    """The same values, whole numbers that are written as 7.0, as pandas writes them beside missing
-    ones, as 7."""
-    return {item: re.sub(r"^(-?\d+)\.0+$", r"\1", value.strip()) for item, value in values.items()}
 
 
 def by_pattern(pattern: str, paths: Mapping[T, str]) -> StatedClusters[T]:
