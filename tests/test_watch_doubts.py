@@ -24,6 +24,7 @@ from torch.utils.data import (
 
 from lab import watch
 from lab.watching import Watcher
+from lab.watching.loop import scale_differs
 from support.loops import network, pictures
 
 TRAIN, TEST = pictures(40, 0), pictures(30, 1)
@@ -539,3 +540,47 @@ def test_inputs_of_every_kind_are_compared(kind: torch.dtype, tmp_path: Path) ->
         pass
     verdict = " ".join(watched.verdict.split())
     assert "test examples it studied 10" in verdict or "10 of the 20 test examples are" in verdict
+
+
+def heavy(kind: str, count: int, seed: int) -> Tensor:
+    """Examples of one population, whose largest numbers are far from most others."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(count, 20, generator=generator)
+    if kind == "lognormal":
+        return (2 * x).exp()
+    if kind == "rows":  # some are brighter in all
+        return (x + 1.5 * torch.randn(count, 1, generator=generator)).exp()
+    if kind == "gains":  # of which most are 0
+        some = torch.rand(count, 20, generator=generator) < 0.01
+        return torch.where(some, 1e5 * torch.rand(count, 20, generator=generator), 40 + 10 * x)
+    return torch.distributions.StudentT(2.0).sample((count, 20)) if kind == "student" else x
+
+
+@pytest.mark.parametrize("kind", ["plain", "lognormal", "rows", "gains", "student"])
+def test_sets_of_one_population_are_of_one_scale(kind: str) -> None:
+    torch.manual_seed(0)
+    told = {1: 0, 0.05: 0, 20: 0}
+    for seed in range(40):
+        few, others = heavy(kind, 128, 2 * seed), heavy(kind, 128, 2 * seed + 1)
+        for factor in told:
+            told[factor] += scale_differs((factor * others).flatten(), few.flatten())
+    assert told[1] == 0
+    assert min(told[0.05], told[20]) >= (38 if kind in ("lognormal", "rows") else 40)
+
+
+@pytest.mark.parametrize("size", [8, 12])
+def test_test_inputs_of_another_size_are_told(size: int, tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x, unseen = (torch.rand(40, 3, each, each, generator=generator) for each in (8, size))
+    y = torch.arange(40) % 2
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    with watch(
+        model, train=(x, y), test=(unseen, y), out=tmp_path / "run", quiet=True, pictures=False
+    ) as watched:
+        pass
+    line = "the inputs of test are of the shape (3, 12, 12), and those of train of (3, 8, 8)"
+    assert any(each.startswith(line) for each in warnings_of(watched)) is (size == 12)
+    verdict = " ".join(watched.verdict.split())
+    assert ("are of another shape than those of its training" in verdict) is (size == 12)

@@ -491,3 +491,50 @@ def test_weights_outside_of_the_network_are_not_taken_for_untrained_ones(
         told = "none of the weights" in capsys.readouterr().out
         assert told == (name != "own")
         assert watcher.verdict.startswith("None of its weights") == (name != "own")
+
+
+@pytest.mark.parametrize("spoiled", ["nan", "outlier"])
+@pytest.mark.parametrize(
+    ("change", "what"), [(lambda x: x - 10, "as x - 10"), (lambda x: 1.5 * x, "as 1.5 x")]
+)
+def test_a_change_is_told_though_one_number_is_missing_or_far_away(
+    change: Callable[[Tensor], Tensor], what: str, spoiled: str, tmp_path: Path
+) -> None:
+    def rows(count: int, seed: int) -> tuple[Tensor, Tensor]:
+        x = 10 + 3 * torch.randn(count, 20, generator=torch.Generator().manual_seed(seed))
+        x[3, 5] = torch.nan if spoiled == "nan" else 99999.0
+        return x, torch.arange(count) % 2
+
+    class Imputing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(20, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(x.nan_to_num(0.0).clamp(max=50))  # type: ignore[no-any-return]
+
+    said, _ = told(tmp_path, plain(change), data=rows, model=Imputing())
+    assert len(said) == 1
+    assert f"its training examples {what}" in said[0]
+    said, _ = told(tmp_path / "same", plain(lambda x: x), data=rows, model=Imputing())
+    assert not said
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_complex_inputs_are_compared_too(scaled: bool, tmp_path: Path) -> None:
+    def signals(count: int, seed: int) -> tuple[Tensor, Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        return torch.randn(count, 16, dtype=torch.complex64, generator=generator), (
+            torch.arange(count) % 2
+        )
+
+    class Complex(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(32, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(torch.view_as_real(x).flatten(1))  # type: ignore[no-any-return]
+
+    said, _ = told(tmp_path, plain(lambda x: 5 * x if scaled else x), data=signals, model=Complex())
+    assert [("its training examples as 5 x" in each) for each in said] == [True] * scaled
