@@ -85,10 +85,11 @@ class StatedClusters(Generic[T]):
             if alone
             else ""
         )
+        count = those(len(mine), "cluster", "clusters")
+        then = "intervals take clusters for independent" if len(theirs) > 1 else "no intervals"
         return (
-            f"{len(train):,} training {noun} are of {those(len(mine), 'cluster', 'clusters')} by"
-            f" {by}, {len(test):,} test {noun} of {len(theirs):,}{both}; intervals allow for"
-            f" it.{rest}"
+            f"{len(train):,} training {noun} are of {count} by {by}, {len(test):,} test {noun} of"
+            f" {len(theirs):,}{both}: {then}.{rest}"
         )
 
 
