@@ -94,6 +94,45 @@ def test_intervals_hold_the_truth(clusters: int, size: int, mean: float, icc: fl
     assert naive <= 0.85 * 200
 
 
+@pytest.mark.parametrize("order", ["sorted", "alternating"])
+def test_intervals_hold_the_truth_however_clusters_are_numbered(order: str) -> None:
+    """Those of two sites of which one is harder may have the first half of the numbers, or every
+    other one."""
+    random = np.random.default_rng(6)
+    held, widths = 0, []
+    for _ in range(150):
+        site = random.integers(0, 2, 80)  # which sites the clusters are of is drawn, too
+        ranks = np.argsort(np.argsort(site, kind="stable"))
+        numbers = ranks if order == "sorted" else np.where(site == 1, 2 * ranks, 2 * ranks + 1)
+        share = np.where(site, 0.9, 0.4)
+        right = random.random(800) < share.repeat(10)
+        low, high = measured(predictions(right, numbers.repeat(10)))["accuracy/test"].interval
+        held += low <= 0.65 <= high
+        widths.append(high - low)
+    assert held >= 0.9 * 150
+    assert 0.09 < np.mean(widths) < 0.2  # 0.13 by Student's for the means of 80 clusters
+
+
+@pytest.mark.parametrize(("studied", "tested"), [(20, 2), (40, 3), (3, 20)])
+def test_gaps_of_few_clusters_in_one_set_hold_the_truth(studied: int, tested: int) -> None:
+    """Both sets are of one population, so that there is no gap, and nothing to infer."""
+    random = np.random.default_rng(7)
+    held = {"gap/accuracy": 0, "memorization/membership_auc": 0}
+    for _ in range(150):
+        sets = []
+        for split, first, count in (("train", 0, studied), ("test", 1000, tested)):
+            share = random.beta(3, 2, count).repeat(15)
+            right, owner = random.random(15 * count) < share, first + np.arange(count).repeat(15)
+            sets.append(
+                predictions(right, owner, split=split, scale=share + random.random(15 * count))
+            )
+        found = memorization_metrics(*sets)
+        for tag, truth in (("gap/accuracy", 0.0), ("memorization/membership_auc", 0.5)):
+            low, high = found[tag].interval
+            held[tag] += low <= truth <= high
+    assert min(held.values()) >= 0.9 * 150, held
+
+
 def test_clusters_of_one_example_each_change_little() -> None:
     random, ratios = np.random.default_rng(2), []
     for _ in range(30):

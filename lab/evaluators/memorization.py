@@ -51,10 +51,8 @@ class MemorizationEvaluator:
         alike = {} if self.drawn else at_test_shares(judged, test, kinds=self.kinds)
         alike |= of_right_labels(train, test)
         if not self.drawn and len(test):
-            alike |= allowing_for_dependence(
-                lambda _, unseen: {MEAN: class_mean(unseen)}, train, test
-            )
-            alike |= allowing_for_dependence(_ranked, train, test)
+            alike |= allowing_for_dependence(lambda _, one: {MEAN: class_mean(one)}, test, test)
+            alike |= allowing_for_dependence(_ranked, test, test)
         return MemorizationResult(
             metrics=memorization_metrics(train, test) | alike,
             evaluation=evaluation,

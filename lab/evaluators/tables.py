@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
@@ -52,10 +53,8 @@ def setting_text(own: RunConfig, config: RunConfig, world: World, *, known: bool
     if len(lines) == 1 and config.data.data is None:  # what others have put into a set is not known
         lines[0] += ", of the population that it was trained on"
     if isinstance(world, StoredWorld) and (count := world.clusters_tested):
-        by = f"{flag('clusters')} {world.data.clusters}"
-        lines.append(
-            f"  of {those(count, 'cluster', 'clusters')} by {by}; intervals are over these"
-        )
+        by = f"{those(count, 'cluster', 'clusters')} by {flag('clusters')} {world.data.clusters}"
+        lines.append(f"  of {by}; {'intervals are over these' if count > 1 else 'no intervals'}")
     return "\n".join(fitted(line) for line in lines)
 
 
@@ -215,10 +214,10 @@ def accuracy_row(what: str, share: Estimate) -> Row:
 
 
 def _share(share: Estimate) -> tuple[str, str]:
-    """A share and its interval; dashes where there was nothing to count."""
-    if share.low is None or share.high is None:
+    """A share and its interval; dashes where there was nothing to count, or is none."""
+    if math.isnan(share.value):
         return "–", "–"
-    return percent(share.value), percents(share)
+    return percent(share.value), percents(share) or "–"
 
 
 def _under(family: str, metrics: Metrics) -> dict[str, Estimate]:

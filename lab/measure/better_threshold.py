@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate, Z, wilson
+from lab.measure.dependent import allowing_for_dependence
 from lab.measure.predictions import Predictions
 
 GAIN = 0.1
@@ -45,7 +46,7 @@ def better_threshold(train: Predictions, test: Predictions) -> BetterThreshold |
     answers that differ right once in 1 / `SURE` times (a sign test), times the number of thresholds
     that were tried, for the training examples.
     """
-    chosen = train.different()
+    chosen = train.independent()
     if chosen.logits.shape[1] != 2 or not len(test):
         return None
     odds, labels = _odds(chosen), chosen.labels.bool()
@@ -60,7 +61,7 @@ def better_threshold(train: Predictions, test: Predictions) -> BetterThreshold |
         return None
     place = int(torch.where(apart, signed.cumsum(0)[:-1], -math.inf).argmax())
     value = values[place : place + 2].mean().item()
-    change, unseen = (_change(each, value) for each in (chosen, test.different()))
+    change, unseen = (_change(each, value) for each in (chosen, test.independent()))
     by_class = (change[labels].mean() + change[~labels].mean()) / 2
     there = (odds > value) == labels
     if min(float(change.mean()), float(by_class)) < GAIN:
@@ -69,10 +70,12 @@ def better_threshold(train: Predictions, test: Predictions) -> BetterThreshold |
         return None  # about one answer to all, which is better where answers are reversed
     if not (_surely(change, tried=count) or _surely(unseen, tried=1)):
         return None
-    right = (
-        wilson(int(((_odds(each) > value) == each.labels.bool()).sum()), len(each))
-        for each in (train, test)
-    )
+
+    def by_it(_: Predictions, each: Predictions) -> dict[str, Estimate]:
+        right = (_odds(each) > value) == each.labels.bool()
+        return {"right": wilson(int(right.sum()), len(each))}
+
+    right = (allowing_for_dependence(by_it, each, each)["right"] for each in (train, test))
     return BetterThreshold(value, *right)
 
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from lab.core.estimate import Estimate, widened_by
 from lab.core.metrics import known
+from lab.core.seeds import permutation
 from lab.core.student import student_quantile
 from lab.measure.predictions import Predictions
 
@@ -36,13 +36,14 @@ def allowing_for_dependence(
     to that of independent examples, if that is above 1.
 
     The standard error of clusters is a delete-a-group jackknife's (Kott, "The delete-a-group
-    jackknife", J. Official Statist. 17, 2001): clusters are dealt to G groups, `GROUPS` at most,
-    and with theta_g measured without group g its square is (G - 1) / G times the sum of (theta_g -
-    theta)^2; the quantile is Student's. Shares have Wilson's interval for as many independent
-    examples as have that standard error (Dean & Pagano, "Evaluating confidence interval methods for
-    binomial proportions in clustered surveys", J. Surv. Stat. Methodol. 3, 2015). Where leaving out
-    clusters changes nothing, as where all are right, the interval holds that of one example of each
-    cluster.
+    jackknife", J. Official Statist. 17, 2001): the clusters of a set are dealt to G groups,
+    `GROUPS` at most, and with theta_g measured without group g its square is (G - 1) / G times the
+    sum of (theta_g - theta)^2; the quantile is Student's. What two sets give is added by squares,
+    if no cluster is in both; else the clusters of both are dealt together. Shares have Wilson's
+    interval for as many independent examples as have that standard error (Dean & Pagano,
+    "Evaluating confidence interval methods for binomial proportions in clustered surveys", J. Surv.
+    Stat. Methodol. 3, 2015). Where leaving out clusters changes nothing, as where all are right,
+    the interval holds that of one example of each cluster.
     """
     found = _over_copies(measure, train, test)
     if train.clusters is None and test.clusters is None:
@@ -63,39 +64,53 @@ def _over_clusters(
 ) -> dict[str, Estimate]:
     """The same estimates with intervals for clusters."""
     sets = [train] if train is test else [train, test]
-    groups = _groups([each.clusters for each in sets if each.clusters is not None])
-    left = [[_without(each, group) for each in sets] for group in groups]
-    if not all(len(each) for kept in left for each in kept):  # a set is of one cluster
-        return {tag: Estimate.point(each.value, count=each.count) for tag, each in found.items()}
-    without = [measure(kept[0], kept[-1]) for kept in left]
-    one_each = [_one_of_each(each) for each in sets]
-    single, none = measure(one_each[0], one_each[-1]), Estimate.point(math.nan)
+    parts: list[list[Mapping[str, Estimate]]] = []
+    for groups in _groups([each.clusters for each in sets if each.clusters is not None]):
+        left = [[_without(each, group) for each in sets] for group in groups]
+        if len(left) < 2 or not all(len(each) for kept in left for each in kept):
+            return {tag: Estimate.point(one.value, count=one.count) for tag, one in found.items()}
+        parts.append([measure(kept[0], kept[-1]) for kept in left])
+    single = [each.independent() for each in sets]
+    one_each, none = measure(single[0], single[-1]), Estimate.point(math.nan)
     told = {}
     for tag, each in found.items():
         if each.low is None:
             told[tag] = each
             continue
-        values = [some[tag].value for some in without if tag in some]
-        if len(values) < len(without) or not values or not all(map(math.isfinite, values)):
+        values = [[some[tag].value for some in part if tag in some] for part in parts]
+        if any(len(some) < len(part) for some, part in zip(values, parts, strict=True)) or not all(
+            math.isfinite(value) for some in values for value in some
+        ):
             told[tag] = Estimate.point(each.value, count=each.count)
-        elif error := _standard_error(values, each.value):
-            told[tag] = _widened(tag, each, *error)
+        elif reach := _reach(values, each.value):
+            told[tag] = _widened(tag, each, reach)
         else:
-            told[tag] = each.with_interval_of(single.get(tag, none))
+            told[tag] = each.with_interval_of(one_each.get(tag, none))
     return told
 
 
-def _groups(sets: Sequence[Tensor]) -> list[Tensor]:
-    """Groups of the clusters, whose numbers (N,) the examples of each set have: about equally many
-    of each size of those in both sets, in one and in the other."""
+def _groups(sets: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Groups of the clusters, whose numbers (N,) the examples of each set have, of each set by
+    itself, if none is in two of them; else of all together, about equally many of those in both, in
+    one and in the other. They are dealt at random, about equally many of each size: numbers may
+    follow the classes."""
     sizes = [Counter(each.tolist()) for each in sets]
+    if len(sizes) > 1 and not sizes[0].keys() & sizes[1].keys():
+        return [_dealt([each]) for each in sizes]
+    return [_dealt(sizes)]
 
-    def kind(number: int) -> tuple[list[bool], list[int], int]:
-        return [number in each for each in sizes], [each[number] for each in sizes], number
 
-    numbers = sorted(set[int]().union(*sizes), key=kind)
-    count = min(GROUPS, max(map(len, sizes), default=0))
-    return [torch.tensor(numbers[start::count]) for start in range(count)]
+def _dealt(sizes: Sequence[Counter[int]]) -> list[Tensor]:
+    """The groups of clusters that have so many examples in each of some sets."""
+    numbers = sorted(set[int]().union(*sizes))
+    mixed = [numbers[place] for place in permutation(len(numbers), 0, "groups of clusters")]
+
+    def kind(number: int) -> tuple[list[bool], list[int]]:
+        return [number in each for each in sizes], [each[number] for each in sizes]
+
+    mixed.sort(key=kind)
+    count = min(GROUPS, *map(len, sizes))
+    return [torch.tensor(mixed[start::count]) for start in range(count)]
 
 
 def _without(predictions: Predictions, group: Tensor) -> Predictions:
@@ -105,30 +120,25 @@ def _without(predictions: Predictions, group: Tensor) -> Predictions:
     return predictions.where(~torch.isin(predictions.clusters, group))
 
 
-def _one_of_each(predictions: Predictions) -> Predictions:
-    """The predictions on the first example of each cluster."""
-    if predictions.clusters is None:
-        return predictions
-    return replace(predictions, copies=predictions.clusters).different()
+def _reach(parts: Sequence[Sequence[float]], value: float) -> float:
+    """How far an interval reaches from the `value`, by the values without each group, of each of
+    some independent parts: each part's reach is Student's quantile, for as many degrees of freedom
+    as groups make a difference, less 1, times its standard error. 0: no group makes a difference.
+    """
+    squares = 0.0
+    for values in parts:
+        moved = [each - value for each in values if each != value]
+        variance = (1 - 1 / len(values)) * sum(each * each for each in moved)
+        squares += student_quantile(max(1, len(moved) - 1)) ** 2 * variance
+    return math.sqrt(squares)
 
 
-def _standard_error(values: Sequence[float], value: float) -> tuple[float, int] | None:
-    """The jackknife's standard error, by the `values` without each group, and its degrees of
-    freedom: groups that make a difference, less 1. None: none of them does."""
-    moved = [each - value for each in values if each != value]
-    if len(moved) < 2:
-        return None
-    squares = sum(each * each for each in moved)
-    return math.sqrt((1 - 1 / len(values)) * squares), len(moved) - 1
-
-
-def _widened(tag: str, each: Estimate, error: float, freedom: int) -> Estimate:
-    """An estimate whose interval allows for a standard error with so many degrees of freedom."""
+def _widened(tag: str, each: Estimate, reach: float) -> Estimate:
+    """An estimate whose interval reaches so far at least, by the mean of both ends."""
     low, high = each.interval
     if low == high:
         return Estimate.point(each.value, count=each.count)
-    factor = student_quantile(freedom) * error / ((high - low) / 2)
-    return _within_range(tag, widened_by(each, max(1.0, factor)))
+    return _within_range(tag, widened_by(each, max(1.0, reach / ((high - low) / 2))))
 
 
 def _within_range(tag: str, each: Estimate) -> Estimate:

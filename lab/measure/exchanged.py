@@ -26,7 +26,7 @@ def exchanged_classes(train: Predictions, test: Predictions) -> tuple[tuple[str,
     names = test.classes
     if len(names) < 3 or len(names) != test.logits.shape[1] or names != train.classes:
         return ()
-    studied, tested = _majorities(train.different()), _majorities(test.different())
+    studied, tested = _majorities(train.independent()), _majorities(test.independent())
     given = Counter(answer for answer, _ in tested.values())
     found = [
         (names[one], names[other])

@@ -155,6 +155,14 @@ class Predictions:
         kept = torch.tensor(list(first.values()), dtype=torch.int64)
         return replace(self._with(lambda tensor: tensor[kept]), copies=None)
 
+    def independent(self) -> Predictions:
+        """The same of examples that are surely independent: the first one of each cluster, and of
+        all that are copies of each other."""
+        found = self.different()
+        if found.clusters is None:
+            return found
+        return replace(found, copies=found.clusters).different()
+
     def _with(self, change: Callable[[Tensor], Tensor]) -> Predictions:
         """The same with each tensor as `change` makes it."""
         tensors = {name: getattr(self, name) for name in (*TENSORS, *NOTED)}

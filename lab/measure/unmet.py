@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from lab.core.estimate import Estimate, wilson
+from lab.measure.dependent import allowing_for_dependence
 from lab.measure.predictions import Predictions
 
 TOLD = 0.02
@@ -31,4 +32,8 @@ def unmet_answers(train: Predictions, test: Predictions) -> Unmet | None:
     if not len(unmet) or len(unmet) < TOLD * len(test):
         return None
     name = test.classes[int(unmet.bincount().argmax())]
-    return Unmet(name, wilson(len(unmet), len(test)))
+
+    def share(_: Predictions, each: Predictions) -> dict[str, Estimate]:
+        return {"unmet": wilson(int((~torch.isin(each.predicted, known)).sum()), len(each))}
+
+    return Unmet(name, allowing_for_dependence(share, test, test)["unmet"])

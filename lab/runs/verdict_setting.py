@@ -52,7 +52,7 @@ def verdict_setting(
     early = steps < run.config.train.max_steps and not fitted
     config, world, samples = run.config, run.world, train.samples
     data, left = config.data, world.available("test")
-    free = world.available("validation")
+    most = world.most_training(config.validation_faces) if isinstance(world, StoredWorld) else None
     shown = (steps if weights_of is None else weights_of) * config.train.batch_size
     combinations = world.population.unseen_combinations if isinstance(world, DrawnWorld) else ()
     share, others = config.train.counterfactual_pairs, 0
@@ -99,7 +99,7 @@ def verdict_setting(
         shown=shown,
         noun=world.noun,
         concept=concept_of(world.classes),
-        more_train=None if free is None else free - config.validation_faces,
+        more_train=most - data.num_train if most is not None else None,
         more_test=None if left is None else left - data.num_test,
     )
 

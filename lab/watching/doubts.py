@@ -7,7 +7,7 @@ from collections.abc import Collection
 from torch import Tensor
 
 from lab.core.words import those
-from lab.watching.loop import scale_differs, spanned
+from lab.watching.loop import column_differs, finite, scale_differs, spanned
 from lab.watching.sets import MeasuredSet
 from lab.worlds.mean_pictures import opposite, opposite_told
 
@@ -38,11 +38,19 @@ def opposite_sets(train: MeasuredSet, test: MeasuredSet) -> float | None:
 def scale_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
     """The sentence on inputs of another scale in one of the sets."""
     theirs, ours = test.numbers(), train.numbers()
+    what, columns = "the inputs", (test.columns(), train.columns())
     if not scale_differs(theirs, ours):
-        return []
+        if columns[0] is None or columns[1] is None:
+            return []
+        place = column_differs(columns[0], columns[1])
+        if place is None:
+            return []
+        what = f"number {place} of the inputs"
+        theirs, ours = (finite([each[:, place]]) for each in columns if each is not None)
+    go = "goes" if what.startswith("number") else "go"
     return [
-        f"the inputs of test go {spanned(theirs)}, and those of train {spanned(ours)}: if that is"
-        " no difference of what they show, scale or normalize both alike"
+        f"{what} of test {go} {spanned(theirs)}, and of train {spanned(ours)}: if that is no"
+        " difference of what they show, scale or normalize both alike"
     ]
 
 

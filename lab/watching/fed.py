@@ -3,7 +3,7 @@ examples, changed examples, or inputs of another shape."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import permutations
@@ -22,11 +22,7 @@ KNOWN = 4000
 """Measured inputs of which these are kept, at most."""
 
 SAME = 0.02
-"""Numbers are nearly the same up to this share of the spread of those at their place: pictures that
-are stored as bytes are rounded to a half of that."""
-
-ROUND = 2.0**-8
-"""Or up to this share of them: bfloat16 rounds to a half of that."""
+"""Numbers are nearly the same up to this share of the spread of those at their place."""
 
 TAIL = 0.05
 """Share of the numbers at a place, at each end, of which it does not matter for their spread how
@@ -201,7 +197,10 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     are_words = not (rows.is_floating_point() or shown.is_floating_point())
     rows, shown = rows.float(), shown.float()
     fed = probed(rows)
-    same = Known(shown).near(fed) if not are_words else Known(shown).equal(fed)
+    measured = Known(shown)
+    same = measured.equal(fed, rounding_of(fed))
+    if not are_words:
+        same |= measured.near(fed)
     known = int(same.sum())
     if known > expected / 2:
         return Difference(True)
@@ -219,35 +218,68 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     return (changed or Difference(False))._replace(known=known > 0)
 
 
+def _bytes(numbers: Tensor) -> Tensor:
+    """Numbers from 0 to 1 as files of pictures have them."""
+    return (numbers * 255).round() / 255
+
+
+ROUNDINGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "bfloat16": lambda numbers: numbers.bfloat16().float(),
+    "float16": lambda numbers: numbers.half().float(),
+    "bytes": _bytes,
+}
+"""How inputs may be rounded before a network gets them."""
+
+
+def rounding_of(fed: Tensor) -> str:
+    """The one of `ROUNDINGS` that changes nothing of floats (N, C, S), since they are rounded so;
+    "" if there is none."""
+    if not fed.is_floating_point():
+        return ""
+    for name, rounded in ROUNDINGS.items():
+        if torch.equal(rounded(fed).nan_to_num(), fed.nan_to_num()):
+            return name
+    return ""
+
+
 class Known:
     """Inputs that are measured, by their `probes` (M, C, S), among which others are searched."""
 
     def __init__(self, probes: Tensor) -> None:
         self.probes = probes
+        self._of_rounding: dict[str, set[bytes]] = {}
 
-    def equal(self, fed: Tensor) -> Tensor:
-        """Which (N,) bool of the probes `fed` (N, C, S) equal one of them in each number."""
-        ours, theirs = self._bits, fed
+    def equal(self, fed: Tensor, rounding: str = "") -> Tensor:
+        """Which (N,) bool of the probes `fed` (N, C, S) equal one of them in each number, where all
+        are rounded by one of `ROUNDINGS`, if it is named."""
+        if rounding:
+            ours, theirs = self._rounded(rounding), ROUNDINGS[rounding](fed)
+        else:
+            ours, theirs = self._bits, fed
         if fed.dtype != self.probes.dtype:
             ours, theirs = {*_bits(self.probes.double())}, fed.double()
         return torch.tensor([each in ours for each in _bits(theirs)], dtype=torch.bool)
 
     def near(self, fed: Tensor) -> Tensor:
-        """Which (N,) bool of the probes `fed` (N, C, S) are the same as one of them up to rounding;
+        """Which (N,) bool of the probes `fed` (N, C, S) are the same as one of them up to `SAME`;
         exactly the same, where one of both are whole numbers."""
         if not fed.is_floating_point() or not self.probes.is_floating_point():
             return self.equal(fed)
-        ours, spread = self._plain, self._spread
+        ours, spread, finite = self._plain, self._spread, self._finite
         scale = torch.where(spread > 0, spread, 1.0)
-        allowed, finite = SAME * spread + ROUND * ours.abs(), self._finite
         scaled = ours / scale
         found = [torch.zeros(0, dtype=torch.bool)]
         for part in torch.split(fed.flatten(1), AT_ONCE):
             theirs, theirs_finite = part.nan_to_num(0.0, 0.0, 0.0), part.isfinite()
             nearest = torch.cdist(theirs / scale, scaled).argmin(dim=1)
-            same = (theirs - ours[nearest]).abs() <= allowed[nearest]
+            same = (theirs - ours[nearest]).abs() <= SAME * spread
             found.append((same & (theirs_finite == finite[nearest])).all(dim=1))
         return torch.cat(found)
+
+    def _rounded(self, rounding: str) -> set[bytes]:
+        if rounding not in self._of_rounding:
+            self._of_rounding[rounding] = {*_bits(ROUNDINGS[rounding](self.probes))}
+        return self._of_rounding[rounding]
 
     @cached_property
     def _bits(self) -> set[bytes]:

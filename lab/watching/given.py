@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lab.core.text import plain
-from lab.core.words import percent
+from lab.core.words import percent, those
 from lab.watching.doubts import (
     copies_told,
     differences_told,
@@ -239,7 +239,8 @@ def read_sets(
     if clusters is None:
         found = _clusters(whole, tested)
     else:
-        numbers, found = _stated(studied, tested, clusters)
+        numbers, found, doubt = _stated(studied, tested, clusters)
+        doubts += doubt
     doubts += [
         each.removesuffix(".") for each in clusters_told(found, "examples", ("train", "test"))
     ]
@@ -290,9 +291,9 @@ def _clusters(whole: Source, tested: MeasuredSet) -> Clusters | None:
 
 def _stated(
     studied: MeasuredSet, tested: MeasuredSet, clusters: tuple[Any, Any]
-) -> tuple[tuple[Tensor, Tensor], Clusters | None]:
-    """The clusters of the examples that are measured, of both sets, and those in both, by a value
-    for each training and each test example; `ValueError` if they are none."""
+) -> tuple[tuple[Tensor, Tensor], Clusters | None, list[str]]:
+    """The clusters of the examples that are measured, of both sets, those in both, and what is
+    doubtful, by a value for each training and each test example; `ValueError` if they are none."""
     if not isinstance(clusters, (tuple, list)) or len(clusters) != 2:
         raise ValueError(
             "clusters must be a pair: a value for each example of train, and one for each of test"
@@ -309,7 +310,12 @@ def _stated(
         labeled.append([((what, k), label) for k, label in zip(positions, labels, strict=True)])
     stated = by_values(values)
     mine, theirs = (stated.numbers([item for item, _ in each]) for each in labeled)
-    return (mine, theirs), stated.between(*labeled)
+    alone = len(values) - len(stated.marks.of)
+    doubt = [
+        f"clusters has no value for {those(alone, 'example', 'examples')}: each counts as one that"
+        " belongs with no other"
+    ]
+    return (mine, theirs), stated.between(*labeled), doubt if alone else []
 
 
 def _cleaned(whole: Source, clean: Any, classes: Sequence[str]) -> Source:

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.words import in_steps
-from lab.watching.fed import KNOWN, Difference, Shown, difference
+from lab.watching.fed import KNOWN, Difference, Shown, difference, probed
 from lab.watching.given import GivenSets
 from lab.watching.kept import Call
 from lab.watching.loop import (
     MORE,
     ROWS,
     Inputs,
+    column_differs,
     finite,
     parts_of,
     scale_differs,
@@ -273,7 +274,28 @@ class Looking:
         if not found.known and not found.found and scale_differs(fed, numbers):
             said = f"inputs {spanned(fed)}, and it is measured on inputs {spanned(numbers)}"
             return Difference(False, said)
+        if not found.known and not found.found and not found.said:
+            return self._column_differs(every) or found
         return found
+
+    def _column_differs(self, calls: list[Tensor]) -> Difference | None:
+        """Whether one column of a table is of another scale."""
+        shown, shape = self.shown.probes, self.shown.shape
+        if shown is None or shape is None or shown[0].numel() != shape.numel():
+            return None
+        fitting = [each for each in calls if each.is_floating_point() and each.shape[1:] == shape]
+        if not fitting or not shown.is_floating_point():
+            return None
+        fed, asked = probed(torch.cat(fitting)).flatten(1), shown.flatten(1)
+        place = column_differs(fed, asked)
+        if place is None:
+            return None
+        theirs, ours = (finite([each[:, place]]) for each in (fed, asked))
+        return Difference(
+            False,
+            f"inputs of which number {place} goes {spanned(theirs)}, and it is measured on inputs"
+            f" of which that goes {spanned(ours)}",
+        )
 
     def at_set(self, *, last: bool) -> str:
         """What is to be said of a training set that is not what it was when it was read: it has

@@ -36,6 +36,10 @@ others' range by more than `BEYOND` of its width."""
 TIMES = 3.0
 """They are, too, if they scatter more than so many times as much, or as little."""
 
+FAR, COLUMNS = 5.0, 256
+"""The numbers at one place of rows of a table are of another scale if they are spread so many times
+as far, or as little; and as many places a table has, at most."""
+
 POWERS = 0.25, 1.0, 2.0
 """By the means of these powers of their distances from the median, each: a few large numbers, as of
 an income or a flux, make the last one much larger, and hardly the first."""
@@ -313,6 +317,26 @@ def scale_differs(fed: Tensor, asked: Tensor) -> bool:
         return True
     ratios = [float(_spread(fed, power) / _spread(asked, power)) for power in POWERS]
     return min(ratios) > TIMES or 0 < max(ratios) < 1 / TIMES
+
+
+def column_differs(fed: Tensor, asked: Tensor) -> int | None:
+    """The place at which the numbers of rows of a table, (N, P), are of another scale than those of
+    others, (M, P), by far: the ranges that hold a half and four fifths of them are both `FAR` times
+    as wide, or as narrow. None: there is none, or there are too few rows to tell."""
+    rows = min(len(fed), len(asked))
+    if rows < ROWS or fed.shape[1:] != asked.shape[1:] or fed.shape[1] > COLUMNS:
+        return None
+    least, most = torch.full((fed.shape[1],), torch.inf), torch.zeros(fed.shape[1])
+    for end in (0.1, 0.25):
+        wide = [
+            torch.nanquantile(each.double(), 1 - end, dim=0)
+            - torch.nanquantile(each.double(), end, dim=0)
+            for each in (fed, asked)
+        ]
+        ratio = torch.where((wide[0] > 0) & (wide[1] > 0), wide[0] / wide[1], 1.0).float()
+        least, most = torch.minimum(least, ratio), torch.maximum(most, ratio)
+    apart = torch.maximum(least, 1 / most)
+    return int(apart.argmax()) if float(apart.max()) > FAR else None
 
 
 def spanned(numbers: Tensor) -> str:

@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 
 from lab.core.seeds import permutation
 from lab.core.text import in_tag, only_apart, plain
+from lab.watching.loop import COLUMNS
 from lab.watching.origins import is_same
 from lab.watching.sources import Source
 from lab.watching.trees import Tree, cat, form, leaves, row_digests, rows, size
@@ -100,9 +101,9 @@ class MeasuredSet:
         self.labels = torch.cat(labels)
         self._held: Tree = None
         self.batch: int | None = None
-        self.form = next(iter(forms)) if len(forms) == 1 else None
+        self.form: tuple[tuple[int, ...], ...] | None = next(iter(forms), None)
         if len(forms) > 1 or source.pads():
-            self.batch, held = source.batch or 1, False
+            self.batch, held, self.form = source.batch or 1, False, None
             keys = self._digests(keys)
         self.keys = tuple(keys)
         if held:
@@ -174,6 +175,18 @@ class MeasuredSet:
         first = next((each for each in found if each.is_floating_point()), found[0])
         flat = first.detach().cpu().reshape(-1)
         return flat[flat.isfinite()]
+
+    def columns(self) -> Tensor | None:
+        """The same tensor of the same examples as rows (M, P); None where examples differ in shape,
+        or have more numbers than columns of a table."""
+        if self.form is None:
+            return None
+        count = READ if self._held is None else READ * 4
+        found = leaves(self.inputs(torch.linspace(0, len(self) - 1, min(count, len(self))).long()))
+        first = next((each for each in found if each.is_floating_point()), None)
+        if first is None or first[0].numel() > COLUMNS:
+            return None
+        return first.detach().cpu().reshape(len(first), -1)
 
     def renumbers(self, names: Sequence[str]) -> bool:
         """Whether the `names` of the dataset's classes are not those of these labels, as

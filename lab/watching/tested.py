@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lab.watching.backward import Backward
-from lab.watching.fed import COUNTED, Known, Shown, probed
+from lab.watching.fed import COUNTED, Known, Shown, probed, rounding_of
 from lab.watching.given import GivenSets
 from lab.watching.kept import Call
 
@@ -71,7 +72,7 @@ class Tested:
         self._sets, self._train, self._test = sets, train, test
         self._waiting: list[list[tuple[Tensor, Backward]]] = []  # probes that were not searched yet
         self._rows = 0  # how many there are
-        self._chance: dict[bool, float] = {}  # of being a test example: exactly, up to rounding
+        self._chance: dict[str, float] = {}  # of being a test example, by how they are compared
         self.trains = False
         self.fed = Fed()
         self.told = False
@@ -126,14 +127,23 @@ class Tested:
         may be others, or changed ones, and are test examples as often by chance as known ones
         are."""
         expected = MATCHED * len(rows) * self._train.count / self._sets.train.source.count
-        studied, tested = train.equal(rows), test.equal(rows)
-        exactly = True
-        if int((studied | tested).sum()) < max(1.0, expected):
-            nearly = train.near(rows), test.near(rows)
-            if int((nearly[0] | nearly[1]).sum()) >= expected:
-                (studied, tested), exactly = nearly, False
-        if exactly not in self._chance:
-            alike = test.equal(train.probes) if exactly else test.near(train.probes)
-            self._chance[exactly] = float(alike.double().mean())
+        rounding = rounding_of(rows)
+        same = train.equal(rows, rounding), test.equal(rows, rounding)
+        found = self._counted(same, rounding, lambda: test.equal(train.probes, rounding))
+        if int((same[0] | same[1]).sum()) >= max(1.0, expected):
+            return found
+        same = train.near(rows), test.near(rows)
+        if int((same[0] | same[1]).sum()) < expected:
+            return found
+        near = self._counted(same, "near", lambda: test.near(train.probes))
+        return max(found, near, key=lambda fed: fed.tested - fed.expected)
+
+    def _counted(self, same: tuple[Tensor, Tensor], how: str, chance: Callable[[], Tensor]) -> Fed:
+        """What inputs are of which it is known whether each is the `same` (N,) bool as a training
+        and as a test example; by `chance` training examples are so (M,) bool, compared as `how`
+        says."""
+        studied, tested = same
+        if how not in self._chance:
+            self._chance[how] = float(chance().double().mean())
         others = int((~studied).sum())
-        return Fed(len(rows), int((tested & ~studied).sum()), others * self._chance[exactly])
+        return Fed(len(studied), int((tested & ~studied).sum()), others * self._chance[how])

@@ -110,6 +110,7 @@ def read_column(root: Path, name: str, *, flag: str) -> dict[Path, str]:
     if not tables:
         raise ValueError(
             f"{flag} {name}: there is no {root / TABLE}, with a column {FILE} and a column {name}"
+            " (a pattern of paths has brackets around what tells, as 'patient([0-9]+)')"
         )
     try:
         rows = {path: row[0] for table in tables for path, row in _rows(table, [name]).items()}
