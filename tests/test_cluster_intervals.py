@@ -236,3 +236,17 @@ def test_copies_and_clusters_widen_both() -> None:
     copied = measured(replace(test, clusters=None))["accuracy/test"].interval
     assert low <= copied[0] < copied[1] <= high
     assert not math.isinf(high)
+
+
+def test_a_set_of_few_clusters_that_are_all_right_is_still_uncertain() -> None:
+    """Though those of the other set, which are not, are many: the next patient may be all wrong."""
+    random = np.random.default_rng(8)
+    share = random.beta(9, 1, 40).repeat(20)
+    train = predictions(random.random(800) < share, np.arange(40).repeat(20), split="train")
+    owner = 1000 + np.arange(3).repeat(20)
+    for right in (True, False):
+        test = predictions(np.full(60, right), owner)
+        own = measured(test)["accuracy/test"]
+        assert np.ptp(own.interval) == pytest.approx(np.ptp(wilson(3 * right, 3).interval))
+        gap = memorization_metrics(train, test)["gap/accuracy"]
+        assert np.ptp(gap.interval) > 0.9 * np.ptp(own.interval)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -59,45 +60,61 @@ def _over_copies(measure: Measure, train: Predictions, test: Predictions) -> dic
     return {tag: each.with_interval_of(different.get(tag, none)) for tag, each in found.items()}
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What was `measured` without each group of the clusters of some sets, and (`one_each`) with
+    one example of each of these clusters."""
+
+    measured: Sequence[Mapping[str, Estimate]]
+    one_each: Mapping[str, Estimate]
+
+
 def _over_clusters(
     measure: Measure, train: Predictions, test: Predictions, found: Mapping[str, Estimate]
 ) -> dict[str, Estimate]:
     """The same estimates with intervals for clusters."""
-    sets = [train] if train is test else [train, test]
-    parts: list[list[Mapping[str, Estimate]]] = []
-    for groups in _groups([each.clusters for each in sets if each.clusters is not None]):
+    sets, parts = [train] if train is test else [train, test], list[_Part]()
+    for places, groups in _groups(sets):
         left = [[_without(each, group) for each in sets] for group in groups]
         if len(left) < 2 or not all(len(each) for kept in left for each in kept):
             return {tag: Estimate.point(one.value, count=one.count) for tag, one in found.items()}
-        parts.append([measure(kept[0], kept[-1]) for kept in left])
-    single = [each.independent() for each in sets]
-    one_each, none = measure(single[0], single[-1]), Estimate.point(math.nan)
-    told = {}
-    for tag, each in found.items():
-        if each.low is None:
-            told[tag] = each
-            continue
-        values = [[some[tag].value for some in part if tag in some] for part in parts]
-        if any(len(some) < len(part) for some, part in zip(values, parts, strict=True)) or not all(
-            math.isfinite(value) for some in values for value in some
-        ):
-            told[tag] = Estimate.point(each.value, count=each.count)
-        elif reach := _reach(values, each.value):
-            told[tag] = _widened(tag, each, reach)
-        else:
-            told[tag] = each.with_interval_of(one_each.get(tag, none))
+        alone = [each.independent() if k in places else each for k, each in enumerate(sets)]
+        measured = [measure(kept[0], kept[-1]) for kept in left]
+        parts.append(_Part(measured, measure(alone[0], alone[-1])))
+    return {tag: _within_range(tag, _clustered(tag, each, parts)) for tag, each in found.items()}
+
+
+def _clustered(tag: str, each: Estimate, parts: Sequence[_Part]) -> Estimate:
+    """One of the estimates."""
+    if each.low is None:
+        return each
+    unknown, squares, still = Estimate.point(each.value, count=each.count), 0.0, list[_Part]()
+    for part in parts:
+        values = [some[tag].value for some in part.measured if tag in some]
+        if len(values) < len(part.measured) or not all(map(math.isfinite, values)):
+            return unknown
+        reach = _reach(values, each.value)
+        squares += reach * reach
+        still += [] if reach else [part]
+    told = _widened(each, math.sqrt(squares)) if squares else each
+    for part in still:
+        told = _added(told, each, part.one_each.get(tag, unknown))
     return told
 
 
-def _groups(sets: Sequence[Tensor]) -> list[list[Tensor]]:
-    """Groups of the clusters, whose numbers (N,) the examples of each set have, of each set by
-    itself, if none is in two of them; else of all together, about equally many of those in both, in
-    one and in the other. They are dealt at random, about equally many of each size: numbers may
-    follow the classes."""
-    sizes = [Counter(each.tolist()) for each in sets]
-    if len(sizes) > 1 and not sizes[0].keys() & sizes[1].keys():
-        return [_dealt([each]) for each in sizes]
-    return [_dealt(sizes)]
+def _groups(sets: Sequence[Predictions]) -> list[tuple[set[int], list[Tensor]]]:
+    """Groups of the clusters of each set by itself, if none is in two of them, with its place; else
+    of all together. They are dealt at random, about equally many of each size (of those in both, in
+    one and in the other): numbers may follow the classes."""
+    sizes = {
+        place: Counter(each.clusters.tolist())
+        for place, each in enumerate(sets)
+        if each.clusters is not None
+    }
+    both = list(sizes.values())
+    if len(both) > 1 and not both[0].keys() & both[1].keys():
+        return [({place}, _dealt([each])) for place, each in sizes.items()]
+    return [({*sizes}, _dealt(both))]
 
 
 def _dealt(sizes: Sequence[Counter[int]]) -> list[Tensor]:
@@ -120,25 +137,33 @@ def _without(predictions: Predictions, group: Tensor) -> Predictions:
     return predictions.where(~torch.isin(predictions.clusters, group))
 
 
-def _reach(parts: Sequence[Sequence[float]], value: float) -> float:
-    """How far an interval reaches from the `value`, by the values without each group, of each of
-    some independent parts: each part's reach is Student's quantile, for as many degrees of freedom
-    as groups make a difference, less 1, times its standard error. 0: no group makes a difference.
-    """
-    squares = 0.0
-    for values in parts:
-        moved = [each - value for each in values if each != value]
-        variance = (1 - 1 / len(values)) * sum(each * each for each in moved)
-        squares += student_quantile(max(1, len(moved) - 1)) ** 2 * variance
-    return math.sqrt(squares)
+def _reach(values: Sequence[float], value: float) -> float:
+    """How far an interval reaches from the `value`, by the values without each group: Student's
+    quantile, for as many degrees of freedom as groups make a difference, less 1, times the
+    jackknife's standard error. 0: no group makes a difference."""
+    moved = [each - value for each in values if each != value]
+    variance = (1 - 1 / len(values)) * sum(each * each for each in moved)
+    return student_quantile(max(1, len(moved) - 1)) * math.sqrt(variance) if moved else 0.0
 
 
-def _widened(tag: str, each: Estimate, reach: float) -> Estimate:
+def _widened(each: Estimate, reach: float) -> Estimate:
     """An estimate whose interval reaches so far at least, by the mean of both ends."""
     low, high = each.interval
     if low == high:
         return Estimate.point(each.value, count=each.count)
-    return _within_range(tag, widened_by(each, max(1.0, reach / ((high - low) / 2))))
+    return widened_by(each, max(1.0, reach / ((high - low) / 2)))
+
+
+def _added(told: Estimate, each: Estimate, other: Estimate) -> Estimate:
+    """The interval that is `told` with what that of the `other` estimate reaches further than that
+    of `each`, added by squares."""
+    if told.low is None or other.low is None:
+        return Estimate.point(told.value, count=told.count)
+    ends = []
+    for end in (0, 1):
+        mine, plain, more = (one.interval[end] - one.value for one in (told, each, other))
+        ends.append(math.sqrt(mine * mine + max(0.0, more * more - plain * plain)))
+    return Estimate(told.value, told.value - ends[0], told.value + ends[1], told.count)
 
 
 def _within_range(tag: str, each: Estimate) -> Estimate:

@@ -265,7 +265,7 @@ def _claim(
     learned = test.interval[0] > guess or apart
     low, high = gap.interval
     known = guess if setting.frequent < 1 else 1 / setting.num_classes
-    memorized = fits and low > 0  # one answer to all may get as much right, and has no gap
+    memorized = low > 0 and (fits or traced)  # one answer to all may be as right, without a gap
     if not memorized and train.interval[0] <= known and test.interval[0] - guess <= MUCH:
         if apart and mean is not None:
             return "apart", (

@@ -198,15 +198,14 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     rows, shown = rows.float(), shown.float()
     fed = probed(rows)
     measured = Known(shown)
-    same = measured.equal(fed, rounding_of(fed))
-    if not are_words:
-        same |= measured.near(fed)
-    known = int(same.sum())
+    exactly = measured.equal(fed, rounding_of(fed))
+    same = exactly if are_words else exactly | measured.near(fed)
+    known, some = int(same.sum()), bool(exactly.any())
     if known > expected / 2:
         return Difference(True)
     finite, rest = _are_finite(fed), shown[_are_finite(shown)]
     if int(finite.sum()) < LEAST or len(rest) < LEAST:
-        return Difference(known > 0)
+        return Difference(some)
     rows, fed, same, shown = rows[finite], fed[finite], same[finite], rest
     others = rows[~same][:TRIED]
     least = 0.0 if are_words else LITTLE
@@ -215,7 +214,7 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
         changed = _turned(others, shown, known + found)
     if changed is None and not (known or are_words) and found <= MOST * len(others):
         changed = _shifted(fed, shown)
-    return (changed or Difference(False))._replace(known=known > 0)
+    return (changed or Difference(False))._replace(known=some)
 
 
 def _bytes(numbers: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -309,13 +309,18 @@ def _stated(
         labels = chosen.labels.tolist()
         labeled.append([((what, k), label) for k, label in zip(positions, labels, strict=True)])
     stated = by_values(values)
+    shared = stated.between(labeled[0], labeled[1])
+    if studied.is_sample:  # of others the labels are not known
+        every = [(("train", place), None) for place in range(studied.source.count)]
+        found = stated.between(every, labeled[1])
+        shared = None if found is None else replace(found, others=0.0)
     mine, theirs = (stated.numbers([item for item, _ in each]) for each in labeled)
     alone = len(values) - len(stated.marks.of)
     doubt = [
         f"clusters has no value for {those(alone, 'example', 'examples')}: each counts as one that"
         " belongs with no other"
     ]
-    return (mine, theirs), stated.between(*labeled), doubt if alone else []
+    return (mine, theirs), shared, doubt if alone else []
 
 
 def _cleaned(whole: Source, clean: Any, classes: Sequence[str]) -> Source:

@@ -242,8 +242,11 @@ class StoredWorld(World, Generic[T]):
     def most_training(self, validation: int) -> int:
         """The most training pictures, 0 or more, beside which so many are left for validation."""
         most = max(0, len(self.pool) - validation)
-        while self.stated is not None and most and len(self._beside(most)) < validation:
-            most -= 1
+        if self.stated is None or most == len(self.pool):
+            return most
+        number = self.stated.number
+        while most and number[self.pool[most - 1][0]] == number[self.pool[most][0]]:
+            most -= 1  # to the end of a cluster
         return most
 
     def clusters_in(self, split: str, count: int) -> Tensor | None:
