@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from lab.runs.resolve import resolve
 from lab.runs.train import start
 from lab.watching.watcher import Watcher
 from lab.worlds import open_world
+from lab.worlds.groups import told_by, told_by_chance
 from lab.worlds.stated_clusters import by_column, by_pattern, for_the_test
 from lab.worlds.stored import StoredWorld
 from support.configs import tiny
@@ -387,3 +389,80 @@ def test_values_that_are_no_clusters_are_refused(tmp_path: Path, clusters: Any, 
     with pytest.raises(ValueError, match=said), watcher:
         pass
     assert not (tmp_path / "run").exists()
+
+
+def test_chance_of_a_column_is_that_of_clusters(tmp_path: Path) -> None:
+    """A site that each patient has at random tells the class as often as by chance, of patients."""
+    surprising = 0
+    for seed in range(12):
+        root = patients(tmp_path / f"{seed}", [10] * 24, seed=seed)
+        lines = (root / "metadata.csv").read_text().splitlines()
+        sites = np.random.default_rng(100 + seed).integers(0, 4, 24)
+        rows = [f"{line},{sites[int(line.split(',')[1])]}" for line in lines[1:]]
+        (root / "metadata.csv").write_text("\n".join(["file_name,who,site", *rows]))
+        world = world_of(root, groups=("site",), num_train=1000)
+        train = world.load("train", world.data.num_train)
+        (site,) = world.grouped_by
+        together = world.clusters_in("train", len(train))
+        by_chance = told_by_chance(site, train, together)
+        surprising += told_by(site, train, together).value > by_chance.interval[1]
+        assert np.ptp(by_chance.interval) > 2 * np.ptp(told_by_chance(site, train).interval)
+    assert surprising <= 2
+
+
+def test_examples_that_are_not_measured_count_as_studied(tmp_path: Path) -> None:
+    """Of the training examples a few are measured, and each of the test clusters is among all."""
+    (x, y, who), (unseen, labels, others) = rows(range(40)), rows(range(20), seed=5)
+    with watch(
+        nn.Linear(12, 2), train=(x, y), test=(unseen, labels), clusters=(who, others), most=30,
+        out=tmp_path / "run", quiet=True, pictures=False,
+    ) as watcher:  # fmt: skip
+        pass
+    (line,) = [line for line in warnings_of(watcher) if "clusters among" in line]
+    shared, tested = re.findall(r"^(\d+) of (\d+) clusters", line)[0]
+    assert shared == tested
+    assert "test accuracy is too good" in line
+
+
+def test_examples_without_a_value_are_counted(tmp_path: Path) -> None:
+    (x, y, who), (unseen, labels, _) = rows(range(10)), rows(range(40, 45), seed=5)
+    with watch(
+        nn.Linear(12, 2), train=(x, y), test=(unseen, labels), out=tmp_path / "run", quiet=True,
+        clusters=(who, [None] * len(labels)), pictures=False,
+    ) as watcher:  # fmt: skip
+        pass
+    said = "clusters has no value for 40 examples: each counts as one that belongs with no other"
+    assert said in warnings_of(watcher)
+
+
+def test_a_set_of_one_cluster_is_shown_without_intervals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its accuracies."""
+    patients(tmp_path / "own" / "train", [6] * 10, table=False, below="p{}")
+    for name in ("sick", "well"):
+        for k in range(12):
+            file = tmp_path / "own" / "test" / name / "p77" / f"{k}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (16, 16), (20 * k, 90, 40)).save(file)
+    config = tiny(
+        tmp_path / "runs", data=str(tmp_path / "own"), clusters="^p([0-9]+)/", num_train=60,
+        num_test=24,
+    )  # fmt: skip
+    result = start(config)
+    assert "24 test pictures of 1: no intervals" in " ".join(capsys.readouterr().out.split())
+    assert "are of one cluster, from which nothing is known" in " ".join(result.verdict.split())
+    evaluate(result.folder, lists={}, numbers={}, counterfactuals=0)
+    said = capsys.readouterr().out
+    assert "of 1 cluster by --clusters ^p([0-9]+)/; no intervals" in said
+    (row,) = [line for line in said.splitlines() if line.startswith("test pictures")]
+    assert re.search(r"\d %\s+–\s+24$", row), row
+
+
+def test_a_pattern_without_brackets_is_explained(tmp_path: Path) -> None:
+    root = patients(tmp_path / "own", [4] * 10)
+    with pytest.raises(ValueError, match=r"a pattern of paths has brackets around what tells"):
+        world_of(root, "p[0-9]+_")
+    (root / "metadata.csv").unlink()
+    with pytest.raises(ValueError, match=r"a pattern of paths has brackets around what tells"):
+        world_of(root, "p[0-9]+_")

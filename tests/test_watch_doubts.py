@@ -584,3 +584,43 @@ def test_test_inputs_of_another_size_are_told(size: int, tmp_path: Path) -> None
     assert any(each.startswith(line) for each in warnings_of(watched)) is (size == 12)
     verdict = " ".join(watched.verdict.split())
     assert ("are of another shape than those of its training" in verdict) is (size == 12)
+
+
+@pytest.mark.parametrize("tails", [False, True])
+@pytest.mark.parametrize("raw", [False, True])
+def test_one_column_of_another_scale_is_told(raw: bool, tails: bool, tmp_path: Path) -> None:
+    """As an amount that was standardized in one of the sets only, among many that are."""
+    generator = torch.Generator().manual_seed(0)
+    x, unseen = (torch.randn(200, 20, generator=generator) for _ in range(2))
+    if tails:
+        x[:, 12], unseen[:, 12] = (2 * x[:, 12]).exp(), (2 * unseen[:, 12]).exp()
+    if raw:
+        unseen[:, 12] = 100 + 20 * unseen[:, 12]
+    y = torch.arange(200) % 2
+    with watch(
+        nn.Linear(20, 2), train=(x, y), test=(unseen, y), out=tmp_path / "run", quiet=True,
+        pictures=False,
+    ) as watched:  # fmt: skip
+        pass
+    said = [line for line in warnings_of(watched) if "number 12 of the inputs of test" in line]
+    assert len(said) == raw
+    assert ("are of another scale" in " ".join(watched.verdict.split())) is raw
+
+
+def test_padded_batches_are_of_no_other_shape(tmp_path: Path) -> None:
+    """Sentences whose longest ones differ between the sets, each of which fits into a batch."""
+
+    def padded(batch: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+        words = nn.utils.rnn.pad_sequence([each for each, _ in batch], batch_first=True)
+        return words, torch.tensor([label for _, label in batch])
+
+    sets = {}
+    for name, longest in (("train", 12), ("test", 10)):
+        rows = [(torch.ones(3 + k % longest, dtype=torch.long), k % 2) for k in range(30)]
+        sets[name] = DataLoader(rows, batch_size=64, collate_fn=padded)  # type: ignore[arg-type]
+    model = nn.Sequential(
+        nn.Embedding(5, 4), nn.AdaptiveAvgPool2d((1, 4)), nn.Flatten(), nn.Linear(4, 2)
+    )
+    with watch(model, **sets, out=tmp_path / "run", quiet=True, pictures=False) as watched:
+        pass
+    assert not any("are of the shape" in line for line in warnings_of(watched))

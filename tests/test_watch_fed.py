@@ -538,3 +538,23 @@ def test_complex_inputs_are_compared_too(scaled: bool, tmp_path: Path) -> None:
 
     said, _ = told(tmp_path, plain(lambda x: 5 * x if scaled else x), data=signals, model=Complex())
     assert [("its training examples as 5 x" in each) for each in said] == [True] * scaled
+
+
+@pytest.mark.parametrize("tails", [False, True])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_one_column_that_the_loop_scales_is_told(scaled: bool, tails: bool, tmp_path: Path) -> None:
+    def amounts(count: int, seed: int) -> tuple[Tensor, Tensor]:
+        x = torch.randn(count, 20, generator=torch.Generator().manual_seed(seed))
+        x[:, 7] = 300 * x[:, 7].exp() if tails else 100 + 20 * x[:, 7]
+        return x, torch.arange(count) % 2
+
+    def change(x: Tensor) -> Tensor:
+        x = x.clone()
+        x[:, 7] = (x[:, 7] - 100) / 20 if scaled else x[:, 7]
+        return x
+
+    model = nn.Sequential(nn.BatchNorm1d(20), nn.Linear(20, 2))
+    said, _ = told(tmp_path, plain(change), data=amounts, model=model, count=200, batch=32)
+    assert [
+        "inputs of which number 7 goes" in each or "of their number 7" in each for each in said
+    ] == [True] * scaled

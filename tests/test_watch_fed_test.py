@@ -180,6 +180,52 @@ def test_rows_of_the_test_set_are_found_whatever_is_in_them(spoiled: str, tmp_pa
     assert 0.35 < tested / rows < 0.65
 
 
+@pytest.mark.parametrize("rounded", ["", "bfloat16", "float16", "bytes"])
+def test_rounded_test_pictures_among_augmented_ones_are_counted(
+    rounded: str, tmp_path: Path
+) -> None:
+    """A loop that moves each training picture, and not those of the test set, a fifth of all."""
+    generator = torch.Generator().manual_seed(0)
+    x, unseen = (torch.rand(count, 1, 8, 8, generator=generator) for count in (200, 100))
+    y, labels = torch.arange(200) % 2, torch.arange(100) % 2
+    kinds = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with watch(
+        model, train=(x, y), test=(unseen, labels), out=tmp_path / "run", quiet=True,
+        pictures=False, every=20,
+    ) as watcher:  # fmt: skip
+        for step in range(60):
+            mine, theirs = torch.randint(0, 200, (32,)), torch.randint(0, 100, (8,))
+            fed = torch.cat([x[mine].roll(int(torch.randint(1, 4, ())), 3), unseen[theirs]])
+            if rounded in kinds:
+                fed = fed.to(kinds[rounded]).float()
+            elif rounded:
+                fed = (fed * 255).round() / 255
+            optimizer.zero_grad()
+            found = cross_entropy(model(fed), torch.cat([y[mine], labels[theirs]]))
+            found.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            watcher(step)
+    rows, tested = counted(watcher)
+    assert rows >= 100
+    assert 0.1 < tested / rows < 0.3
+
+
+@pytest.mark.parametrize("columns", [3, 20])
+@pytest.mark.parametrize("tested", [False, True])
+def test_short_rows_of_large_sets_are_searched_exactly(
+    tested: bool, columns: int, tmp_path: Path
+) -> None:
+    """Though only some of the training rows are known."""
+    x, unseen = rows_of(5000, columns, "plain", 0), rows_of(2000, columns, "plain", 1)
+    watcher = table_loop(tmp_path / "run", x, unseen, change="nothing", tested=tested)
+    rows, found = counted(watcher)
+    assert (found > 0) is tested
+    assert not tested or 0.1 < found / rows < 0.5
+
+
 def test_a_loop_over_the_training_set_is_not(tmp_path: Path) -> None:
     assert not told(trained(tmp_path, TRAIN, steps=200))
 

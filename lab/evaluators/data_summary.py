@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lab.core.estimate import Estimate
 from lab.core.words import estimated
+from lab.evaluators.evaluation import clusters_among
 from lab.models import to_input
 from lab.tracking import texts
 from lab.tracking.writer import Tracker
@@ -59,6 +60,7 @@ class DataSummary:
             torch.bincount(each.subpopulations.cpu(), minlength=len(known)).tolist()
             for each in (train, test)
         )
+        together = clusters_among(world, "train", len(train))
         return cls(
             noun=world.noun,
             classes=train.classes,
@@ -76,7 +78,8 @@ class DataSummary:
             if isinstance(world, DrawnWorld)
             else (),
             columns={
-                c.attribute: (told_by(c, train), told_by_chance(c, train)) for c in world.grouped_by
+                c.attribute: (told_by(c, train, together), told_by_chance(c, train, together))
+                for c in world.grouped_by
             }
             if isinstance(world, StoredWorld)
             else {},

@@ -104,8 +104,8 @@ def _clustered(tag: str, each: Estimate, parts: Sequence[_Part]) -> Estimate:
 
 def _groups(sets: Sequence[Predictions]) -> list[tuple[set[int], list[Tensor]]]:
     """Groups of the clusters of each set by itself, if none is in two of them, with its place; else
-    of all together. They are dealt at random, about equally many of each size (of those in both, in
-    one and in the other): numbers may follow the classes."""
+    of all together. They are dealt at random, about equally many of those in both sets, in one and
+    in the other: numbers, and sizes, may have to do with what is measured."""
     sizes = {
         place: Counter(each.clusters.tolist())
         for place, each in enumerate(sets)
@@ -122,10 +122,7 @@ def _dealt(sizes: Sequence[Counter[int]]) -> list[Tensor]:
     numbers = sorted(set[int]().union(*sizes))
     mixed = [numbers[place] for place in permutation(len(numbers), 0, "groups of clusters")]
 
-    def kind(number: int) -> tuple[list[bool], list[int]]:
-        return [number in each for each in sizes], [each[number] for each in sizes]
-
-    mixed.sort(key=kind)
+    mixed.sort(key=lambda number: [number in each for each in sizes])
     count = min(GROUPS, *map(len, sizes))
     return [torch.tensor(mixed[start::count]) for start in range(count)]
 

@@ -78,6 +78,11 @@ class Tested:
         self.told = False
 
     @property
+    def _knows_all(self) -> bool:
+        """Whether every training example is known."""
+        return self._train.count == self._sets.train.source.count
+
+    @property
     def knows_part(self) -> bool:
         """Whether only some of the test examples are searched for."""
         return self._test.count < self._sets.test.source.count
@@ -99,8 +104,7 @@ class Tested:
             self._rows = sum(len(rows) for each in self._waiting for rows, _ in each)
 
     def search(self) -> None:
-        """Search those that were kept since the last time. Where not all training examples are
-        known, others may be the same as test examples by chance if they are short."""
+        """Search those that were kept since the last time."""
         waiting, self._waiting, self._rows = self._waiting, [], 0
         if not (self._train.is_whole and self._test.is_whole):
             return
@@ -110,16 +114,13 @@ class Tested:
         every = [call for each in waiting for call in each]
         self.trains = self.trains or any(trained.came for _, trained in every)
         calls = [rows for rows, trained in every if trained.came or not self.trains]
-        knows_all = self._train.count == self._sets.train.source.count
-        if not knows_all and train.probes[0].numel() < COUNTED:
-            return
         new = Fed()
         for are_floats in (True, False):
             some = [rows for rows in calls if rows.is_floating_point() is are_floats]
             if some:
                 new += self._searched(torch.cat(some), train, test)
         self.fed += new
-        certain = knows_all and self.fed.are(CERTAIN, LITTLE)
+        certain = self._knows_all and self.fed.are(CERTAIN, LITTLE)
         self.told = self.told or certain or self.fed.are(FEW, SOME) or new.are(PHASE, MUCH)
 
     def _searched(self, rows: Tensor, train: Known, test: Known) -> Fed:
@@ -132,6 +133,8 @@ class Tested:
         found = self._counted(same, rounding, lambda: test.equal(train.probes, rounding))
         if int((same[0] | same[1]).sum()) >= max(1.0, expected):
             return found
+        if not self._knows_all and train.probes[0].numel() < COUNTED:
+            return found  # others that are not known may come near by chance
         same = train.near(rows), test.near(rows)
         if int((same[0] | same[1]).sum()) < expected:
             return found

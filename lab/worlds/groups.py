@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -75,20 +76,25 @@ def measured(
     return result
 
 
-def told_by(column: GroupedBy, examples: Examples) -> Estimate:
+def told_by(column: GroupedBy, examples: Examples, clusters: Tensor | None = None) -> Estimate:
     """The share of examples whose class is the most frequent one among those with their value of
-    the column (Wilson's interval): what the column alone says about the label."""
+    the column (Wilson's interval; none of `clusters` (N,) of examples that belong together): what
+    the column alone says about the label."""
     labels = examples.clean_labels.cpu()
     counts = torch.zeros(len(column.words), len(examples.classes), dtype=torch.int64)
     counts.index_put_(
         (column.says(examples.samples), labels), torch.ones_like(labels), accumulate=True
     )
-    return wilson(int(counts.amax(dim=1).sum()), len(examples))
+    found = wilson(int(counts.amax(dim=1).sum()), len(examples))
+    return found if clusters is None else Estimate.point(found.value, count=found.count)
 
 
-def told_by_chance(column: GroupedBy, examples: Examples) -> Estimate:
+def told_by_chance(
+    column: GroupedBy, examples: Examples, clusters: Tensor | None = None
+) -> Estimate:
     """What `told_by` would be on the mean if the column had nothing to do with the class, each with
-    the frequencies that it has: its interval holds 95 % of `SHUFFLES` random assignments.
+    the frequencies that it has: its interval holds 95 % of `SHUFFLES` random assignments, of values
+    to examples, or to `clusters` (N,) where all examples of each have one value.
 
     It is the share of the most frequent class, or more where the values are many or rare.
     """
@@ -97,16 +103,41 @@ def told_by_chance(column: GroupedBy, examples: Examples) -> Estimate:
     values = np.bincount(column.says(examples.samples).numpy(), minlength=len(column.words))
     random = np.random.default_rng(0)
     found = np.zeros(SHUFFLES)
+    if (own := _of_clusters(column, examples, clusters)) is not None:
+        value, place = own
+        for number in range(SHUFFLES):
+            table = np.zeros((len(column.words), len(classes)), dtype=np.int64)
+            np.add.at(table, (random.permutation(value)[place], labels.numpy()), 1)
+            found[number] = table.max(axis=1).sum()
+        return _chance(found, len(labels))
     for number in range(SHUFFLES):
         left = classes.copy()
         for count in values:
             drawn = random.multivariate_hypergeometric(left, count)
             found[number] += drawn.max()
             left -= drawn
+    return _chance(found, len(labels))
+
+
+def _of_clusters(
+    column: GroupedBy, examples: Examples, clusters: Tensor | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
+    """The column's value of each cluster, and the place among these of each example's; None: there
+    are none, or a cluster has several values."""
+    if clusters is None:
+        return None
+    _, first, place = np.unique(clusters.numpy(), return_index=True, return_inverse=True)
+    values = column.says(examples.samples).numpy()
+    return (values[first], place) if bool((values[first][place] == values).all()) else None
+
+
+def _chance(found: npt.NDArray[np.float64], count: int) -> Estimate:
+    """The mean of numbers by random assignments, of so many, and the interval that holds 95 % of
+    them, as shares."""
     low, high = np.quantile(found, [0.025, 0.975])
     mean = found.mean()
-    value, down, up = (float(n) / len(labels) for n in (mean, min(low, mean), max(high, mean)))
-    return Estimate(value, down, up, len(labels))
+    value, down, up = (float(n) / count for n in (mean, min(low, mean), max(high, mean)))
+    return Estimate(value, down, up, count)
 
 
 def groups(examples: Examples, cues: Sequence[GroupedBy]) -> dict[str, Tensor]:

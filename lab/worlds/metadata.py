@@ -36,6 +36,9 @@ possible, of which each has a name."""
 
 FLAG = "--groups"
 
+BRACKETS = " (a pattern of paths has brackets around what tells, as 'patient([0-9]+)')"
+"""What is said where a column is missing that may be meant as a pattern."""
+
 _UNREAD = OSError, UnicodeDecodeError, csv.Error
 
 K = TypeVar("K", bound=Hashable)
@@ -109,13 +112,14 @@ def read_column(root: Path, name: str, *, flag: str) -> dict[Path, str]:
     tables = _tables(root)
     if not tables:
         raise ValueError(
-            f"{flag} {name}: there is no {root / TABLE}, with a column {FILE} and a column {name}"
-            " (a pattern of paths has brackets around what tells, as 'patient([0-9]+)')"
+            f"{flag} {name}: there is no {root / TABLE}, with a column {FILE} and a column"
+            f" {name}{BRACKETS}"
         )
     try:
         rows = {path: row[0] for table in tables for path, row in _rows(table, [name]).items()}
     except ValueError as error:
-        raise ValueError(f"{flag} {name}{str(error).removeprefix(FLAG)}") from None
+        hint = "" if "(" in name or not re.search(r"[\\\[\]+*^$]", name) else BRACKETS
+        raise ValueError(f"{flag} {name}{str(error).removeprefix(FLAG)}{hint}") from None
     return rows
 
 
