@@ -179,9 +179,10 @@ def _weighted_by(
     both = [place for place, pair in enumerate(zip(counts, others, strict=True)) if all(pair)]
     weights = [others[place] / in_both(counts, others) for place in both]
     studied, unseen = ([each == place for place in both] for each in (mine, theirs))
-    right = [wilson(int(train.right[where].sum()), int(where.sum())) for where in studied]
+    known, fits = train.right, test.right
+    right = [wilson(int(known[where].sum()), int(where.sum())) for where in studied]
     among = torch.isin(theirs, torch.tensor(both))
-    tested = wilson(int(test.right[among].sum()), int(among.sum()))
+    tested = wilson(int(fits[among].sum()), int(among.sum()))
     losses, fresh = (example_losses(each.logits, each.labels) for each in (train, test))
     areas = [
         intervals.area_of_few(losses[one], fresh[other])
@@ -204,9 +205,8 @@ def class_mean(test: Predictions) -> Estimate:
     accuracy), which a constant answer brings to 1 / classes; with square-and-add intervals."""
     counts = torch.bincount(test.labels)
     met = counts.nonzero()[:, 0].tolist()
-    right = [
-        wilson(int(test.right[test.labels == label].sum()), int(counts[label])) for label in met
-    ]
+    found = test.right
+    right = [wilson(int(found[test.labels == label].sum()), int(counts[label])) for label in met]
     return _weighted(right, [1 / len(met)] * len(met), count=len(test))
 
 
