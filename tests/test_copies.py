@@ -297,6 +297,23 @@ def test_a_folder_with_copies_is_told_of_with_their_names(tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("other", "off"), [(0, "too good."), (6, "too bad, as they are"), (3, "too good, or too bad")]
+)
+def test_copies_of_training_pictures_of_another_class_make_test_accuracy_too_bad(
+    other: int, off: str, tmp_path: Path
+) -> None:
+    """A network that knows them answers with their class in training."""
+    images = drawn(40)
+    fill_pets(tmp_path, images, num_train=30)
+    for place in range(6):
+        kinds = ("dog", "cat") if place % 2 == 0 else ("cat", "dog")  # its own, and the other one
+        as_file(images[place]).save(tmp_path / "test" / kinds[place < other] / f"copy{place}.png")
+    line = told(tmp_path)[0]
+    assert line.startswith("6 of 16 test pictures are training pictures, too: ")
+    assert f"The network has studied them, so that test accuracy is {off}" in line
+
+
 def test_counts_that_are_lower_bounds_are_told_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

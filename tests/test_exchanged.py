@@ -1,5 +1,6 @@
 """Classes that were exchanged in the test set are named, and others are not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +106,17 @@ def test_a_run_names_them_before_it_speaks_of_memory(exchanged: bool, tmp_path: 
     said = "Most test pictures of dark are answered light, and the reverse"
     assert verdict.startswith(said) is exchanged
     assert ("exchanged" in verdict) is exchanged
+
+
+def test_few_clusters_are_enough_if_all_agree() -> None:
+    """Eight patients of five pictures each, of classes that are exchanged."""
+    labels = torch.arange(3).repeat_interleave(40)
+    names = ("a", "b", "c")
+    train = Predictions.of(5 * torch.eye(3)[labels], labels, classes=names, split="train")
+    swapped = torch.tensor([1, 0, 2])[labels]
+    owners = torch.arange(120) // 5
+    for few in (1, 8):
+        clusters = labels * 10 + owners % few
+        test = Predictions.of(5 * torch.eye(3)[swapped], labels, classes=names)
+        found = exchanged_classes(train, replace(test, clusters=clusters))
+        assert found == ((("a", "b"), ("b", "a")) if few == 8 else ())

@@ -421,7 +421,7 @@ def test_examples_that_are_not_measured_count_as_studied(tmp_path: Path) -> None
     (line,) = [line for line in warnings_of(watcher) if "clusters among" in line]
     shared, tested = re.findall(r"^(\d+) of (\d+) clusters", line)[0]
     assert shared == tested
-    assert "test accuracy is too good" in line
+    assert "test accuracy is too good, or too bad where their training" in line
 
 
 def test_examples_without_a_value_are_counted(tmp_path: Path) -> None:
@@ -466,3 +466,16 @@ def test_a_pattern_without_brackets_is_explained(tmp_path: Path) -> None:
     (root / "metadata.csv").unlink()
     with pytest.raises(ValueError, match=r"a pattern of paths has brackets around what tells"):
         world_of(root, "p[0-9]+_")
+
+
+def test_a_training_set_of_one_cluster_is_told(tmp_path: Path) -> None:
+    """No number of test clusters settles what depends on it."""
+    (x, y, _), (unseen, labels, others) = rows([2, 3]), rows(range(10, 30), seed=5)
+    with watch(
+        nn.Linear(12, 2), train=(x, y), test=(unseen, labels), out=tmp_path / "run", quiet=True,
+        clusters=([7] * len(y), others), pictures=False,
+    ) as watcher:  # fmt: skip
+        pass
+    verdict = " ".join(watcher.verdict.split())
+    assert "Its training examples are of one cluster, from which nothing is known of" in verdict
+    assert "More test" not in verdict

@@ -577,8 +577,8 @@ def test_test_inputs_of_another_size_are_told(size: int, tmp_path: Path) -> None
         nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
     )
     with watch(
-        model, train=(x, y), test=(unseen, y), out=tmp_path / "run", quiet=True, pictures=False
-    ) as watched:
+        model, train=(x, y), test=(unseen, y), out=tmp_path / "run", quiet=True
+    ) as watched:  # with its pictures, and the projector's
         pass
     line = "the inputs of test are of the shape (3, 12, 12), and those of train of (3, 8, 8)"
     assert any(each.startswith(line) for each in warnings_of(watched)) is (size == 12)
@@ -595,15 +595,16 @@ def test_one_column_of_another_scale_is_told(raw: bool, tails: bool, tmp_path: P
     if tails:
         x[:, 12], unseen[:, 12] = (2 * x[:, 12]).exp(), (2 * unseen[:, 12]).exp()
     if raw:
-        unseen[:, 12] = 100 + 20 * unseen[:, 12]
+        unseen[:, 12] = 5000 * unseen[:, 12] if tails else 100 + 20 * unseen[:, 12]
     y = torch.arange(200) % 2
     with watch(
         nn.Linear(20, 2), train=(x, y), test=(unseen, y), out=tmp_path / "run", quiet=True,
         pictures=False,
     ) as watched:  # fmt: skip
         pass
-    said = [line for line in warnings_of(watched) if "number 12 of the inputs of test" in line]
+    said = [line for line in warnings_of(watched) if "the inputs of test go" in line]
     assert len(said) == raw
+    assert tails or not raw or said[0].startswith("number 12 of the inputs of test goes from")
     assert ("are of another scale" in " ".join(watched.verdict.split())) is raw
 
 
@@ -624,3 +625,64 @@ def test_padded_batches_are_of_no_other_shape(tmp_path: Path) -> None:
     with watch(model, **sets, out=tmp_path / "run", quiet=True, pictures=False) as watched:
         pass
     assert not any("are of the shape" in line for line in warnings_of(watched))
+
+
+@pytest.mark.parametrize("change", ["nothing", "jitter", "dropout", "one class first"])
+def test_columns_of_ordinary_loops_are_of_one_scale(change: str, tmp_path: Path) -> None:
+    """Binary, sparse, bimodal and heavy-tailed ones, of which a loop may show one class first."""
+    generator = torch.Generator().manual_seed(0)
+    told = []
+    for seed in range(3):
+        u, z = (torch.rand(300, 24, generator=generator), torch.randn(300, 24, generator=generator))
+        y = torch.arange(300) * 2 // 300
+        x = z.clone()
+        x[:, :4], x[:, 4:8] = (u[:, :4] < 0.2).float(), (u[:, 4:8] < 0.3) * (2 * z[:, 4:8]).exp()
+        x[:, 8:12], x[:, 12:16] = (
+            (u[:, 8:12] < 0.25) * 10 + 0.3 * z[:, 8:12],
+            (2 * z[:, 12:16]).exp(),
+        )
+        x[:, 16] = 0.1 * z[:, 16] + 3 * y  # each class has its own
+        x[:, 17] = torch.where(y == 0, 1 + 0.05 * z[:, 17], 5 + z[:, 17])
+        model = nn.Linear(24, 2)
+        optimizer = torch.optim.SGD(model.parameters(), 0.001)
+        with watch(
+            model, train=(x[::2], y[::2]), test=(x[1::2], y[1::2]), out=tmp_path / f"{seed}",
+            quiet=True, pictures=False, every=5,
+        ) as watched:  # fmt: skip
+            for step in range(20):
+                chosen = torch.randint(0, 150, (32,), generator=generator)
+                if change == "one class first":
+                    chosen = torch.arange(32 * (step % 4), 32 * (step % 4) + 32)
+                fed = x[::2][chosen]
+                if change == "jitter":
+                    fed = fed + 0.05 * fed.std(dim=0) * torch.randn(32, 24, generator=generator)
+                if change == "dropout":
+                    fed = fed * (torch.rand(32, 24, generator=generator) < 0.7)
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(fed), y[::2][chosen]).backward()
+                optimizer.step()
+                watched(step)
+        told += [line for line in warnings_of(watched) if "number " in line]
+        assert "of another scale" not in " ".join(watched.verdict.split())
+    assert not told
+
+
+@pytest.mark.parametrize("other", [0, 8, 4])
+def test_studied_examples_with_other_labels_are_told_to_make_figures_too_bad(
+    other: int, tmp_path: Path
+) -> None:
+    """A network that knows them answers with the training label."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(60, 24, generator=generator)
+    y, labels = torch.arange(60) % 2, torch.arange(20) % 2
+    labels[:other] = 1 - labels[:other]
+    unseen = torch.cat([x[:8], torch.randn(12, 24, generator=generator)])
+    with watch(
+        nn.Linear(24, 2), train=(x, y), test=(unseen, labels), out=tmp_path / "run", quiet=True,
+        pictures=False,
+    ) as watched:  # fmt: skip
+        pass
+    said = " ".join([*warnings_of(watched), *watched.verdict.split()])
+    off = {0: "too good", 8: "too bad, as they", 4: "too good, or too bad where they"}[other]
+    assert f"what is said of the test set is {off}" in said
+    assert f"what follows about the test set is {off}" in said

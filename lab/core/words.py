@@ -101,6 +101,21 @@ def auc(figure: Estimate) -> str:
     return f"AUC {figure.value:.2f} ({f'{ends}; ' if ends else ''}0.5 would be a guess)"
 
 
+FEW = 0.1
+"""Share up to which what is true of the others is said of all."""
+
+
+def off(others: float, *, what: str) -> str:
+    """What follows for figures of test examples that are known from training, of which the share
+    `others` is so as of another class, with which a network that knows them answers; `what` says
+    that."""
+    if others <= FEW:
+        return "too good"
+    if others >= 1 - FEW:
+        return f"too bad, as {what}"
+    return f"too good, or too bad where {what}"
+
+
 def first_few(names: Sequence[str], most: int = 8) -> str:
     """The first of many names, and how many more there are: 'cat, dog and 12 more'."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""

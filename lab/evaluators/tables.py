@@ -52,7 +52,8 @@ def setting_text(own: RunConfig, config: RunConfig, world: World, *, known: bool
             lines.append(f"  {flag(name)} {_words(now)} (training: {_words(before)})")
     if len(lines) == 1 and config.data.data is None:  # what others have put into a set is not known
         lines[0] += ", of the population that it was trained on"
-    if isinstance(world, StoredWorld) and (count := world.clusters_tested):
+    if isinstance(world, StoredWorld) and (numbers := world.numbers_of_clusters):
+        count = numbers[1]
         by = f"{those(count, 'cluster', 'clusters')} by {flag('clusters')} {world.data.clusters}"
         lines.append(f"  of {by}; {'intervals are over these' if count > 1 else 'no intervals'}")
     return "\n".join(fitted(line) for line in lines)

@@ -27,20 +27,20 @@ def exchanged_classes(train: Predictions, test: Predictions) -> tuple[tuple[str,
     if len(names) < 3 or len(names) != test.logits.shape[1] or names != train.classes:
         return ()
     studied, tested = _majorities(train.independent()), _majorities(test.independent())
-    given = Counter(answer for answer, _ in tested.values())
+    given, counts = Counter(tested.values()), test.different().labels.bincount().tolist()
     found = [
         (names[one], names[other])
-        for one, (other, count) in tested.items()
-        if one != other and given[other] == 1 and count >= FEWEST
-        if all(studied.get(each, (None, 0))[0] == each for each in (one, other))
+        for one, other in tested.items()
+        if one != other and given[other] == 1 and counts[one] >= FEWEST
+        if all(studied.get(each) == each for each in (one, other))
     ]
     return tuple(found) if len(found) > 1 else ()
 
 
-def _majorities(predictions: Predictions) -> dict[int, tuple[int, int]]:
+def _majorities(predictions: Predictions) -> dict[int, int]:
     """The answer that surely most examples of a class get, and, if it is another class, `MOSTLY` of
-    them, and how many examples the class has; only of those that have one. No table of all classes
-    with each other, of which there may be too many."""
+    them; only of those that have one. No table of all classes with each other, of which there may
+    be too many."""
     classes = predictions.logits.shape[1]
     counts = predictions.labels.bincount(minlength=classes).tolist()
     pairs = predictions.labels * classes + predictions.predicted
@@ -52,5 +52,5 @@ def _majorities(predictions: Predictions) -> dict[int, tuple[int, int]]:
             continue
         share = wilson(number, counts[label])
         if share.interval[0] > 0.5 and (share.value >= MOSTLY or label == answer):
-            found[label] = answer, counts[label]
+            found[label] = answer
     return found

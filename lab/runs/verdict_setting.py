@@ -79,11 +79,12 @@ def verdict_setting(
         kept=None if weights_of == steps else weights_of,
         first_not_finite=first_not_finite,
         shared=copies.shared if copies else 0,
+        shared_otherwise=copies.relabeled if copies else 0,
         turned=copies.turned if copies else 0,
         clusters=world.clusters(data.num_train, data.num_test)
         if isinstance(world, StoredWorld)
         else None,
-        stated=world.clusters_tested if isinstance(world, StoredWorld) else None,
+        stated=world.numbers_of_clusters if isinstance(world, StoredWorld) else None,
         shared_nearly=copies.shared - copies.exact if copies else 0,
         shared_more=copies is not None and copies.may_share_more(data.num_test),
         smallest=smallest,

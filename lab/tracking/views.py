@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lab.core.estimate import Estimate
 from lab.core.text import in_tag, own_columns
@@ -118,8 +118,21 @@ def write_projector(tracker: Tracker, parts: Mapping[str, Points]) -> None:
         "penultimate",
         torch.cat([part.features for part in parts.values()]),
         columns=columns,
-        thumbnails=torch.cat([part.answers.images for part in parts.values()]),
+        thumbnails=_of_one_size([part.answers.images for part in parts.values()]),
     )
+
+
+def _of_one_size(parts: Sequence[Tensor]) -> Tensor:
+    """Pictures (N, 3, S, S) uint8 of several parts, those of another size scaled to that of the
+    first."""
+    size = parts[0].shape[2:]
+    same = [
+        each
+        if each.shape[2:] == size
+        else nn.functional.interpolate(each.float(), size=size).to(torch.uint8)
+        for each in parts
+    ]
+    return torch.cat(same)
 
 
 def _columns(split: str, part: Points) -> dict[str, list[str]]:

@@ -64,6 +64,7 @@ def advice(
     flags: bool = True,
     loss: float = 0.0,
     clustered: bool = False,
+    one_cluster: bool = False,
 ) -> str:
     """One or two sentences with flags to try; may be empty.
 
@@ -76,9 +77,12 @@ def advice(
     `online` whether each example was used once only; `noun` the plural noun for examples;
     `more_train` and `more_test` the numbers of further examples that exist (None: unlimited);
     `flags` whether another run is a matter of the lab's flags; `loss` the training loss in nats;
-    `clustered` whether it is known which examples belong together.
+    `clustered` whether it is known which examples belong together; `one_cluster`: all training
+    examples do.
     """
     others = " of other clusters" if clustered else ""
+    if one_cluster and kind not in SHORT:
+        return f"Training {noun}{others} would settle it."
     if kind == "shared":
         return f"Test {noun} that it has not studied would settle it."
     if kind == OTHER_GROUPS:

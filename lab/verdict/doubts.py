@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lab.core.estimate import Estimate
 from lab.core.text import plain
-from lab.core.words import in_steps, share, singular
+from lab.core.words import in_steps, off, share, singular
 from lab.measure.better_threshold import BetterThreshold
 from lab.measure.smallest_right import SmallestRight
 from lab.verdict.setting import Finding, Setting
@@ -122,18 +122,19 @@ def _overlap(setting: Setting) -> Finding:
     """The finding that the test set shares examples with the training set."""
     least = "at least " if setting.measured_train is not None or setting.shared_more else ""
     nearly, exact = setting.shared_nearly, setting.shared - setting.shared_nearly
+    is_off = off(setting.shared_otherwise / setting.shared, what="they are of other classes there")
     text = f"Of the {setting.num_test:,} test {setting.noun} it studied {least}"
     if not nearly:
-        text += f"{exact:,}, so that what follows about the test set is too good."
+        text += f"{exact:,}, so that what follows about the test set is {is_off}."
     elif exact:
         text += (
             f"{exact:,}, and {nearly:,} more if what is nearly the same is the same photograph, so"
-            " that what follows about the test set is too good."
+            f" that what follows about the test set is {is_off}."
         )
     else:
         text += (
             f"{nearly:,} if what is nearly the same as a training {singular(setting.noun)} is the"
-            " same photograph: then what follows about the test set is too good."
+            f" same photograph: then what follows about the test set is {is_off}."
         )
     return Finding("overlap", text)
 
@@ -162,14 +163,15 @@ def _clustered(found: Clusters, noun: str) -> Finding:
     return Finding("clusters", text)
 
 
-def over_clusters(number: int, noun: str) -> Finding:
-    """The finding that intervals are those of so many clusters of test examples."""
-    text = (
-        f"Intervals take the {number:,} clusters of its test {noun} for independent, not {noun}."
-        if number > 1
-        else f"Its test {noun} are of one cluster, from which nothing is known of others, so that"
-        " there are no intervals."
-    )
+def over_clusters(studied: int, tested: int, noun: str) -> Finding:
+    """The finding that intervals are those of so many clusters of training and test examples."""
+    text = f"Intervals take the {tested:,} clusters of its test {noun} for independent, not {noun}."
+    ones = [what for what, count in (("training", studied), ("test", tested)) if count == 1]
+    if ones:
+        text = (
+            f"Its {' and '.join(ones)} {noun} are of one cluster, from which nothing is known of"
+            " others: what depends on them has no interval."
+        )
     return Finding("over clusters", text)
 
 

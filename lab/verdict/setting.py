@@ -83,14 +83,17 @@ class Setting:
     """Training examples on which accuracy was measured, a random sample; None: all of them."""
     shared: int = 0
     """Test examples that are known to be training examples, too."""
+    shared_otherwise: int = 0
+    """Of these, how many have another label in training."""
     alike: int = 0
     """Others that are the same as training examples, maybe by chance, as short rows of a table."""
     turned: int = 0
     """Further ones that are training examples mirrored or turned."""
     clusters: Clusters | None = None
     """Test examples that may belong together, or with training examples."""
-    stated: int | None = None
-    """Clusters of test examples, where it is known which belong together; None: it is not."""
+    stated: tuple[int, int] | None = None
+    """Clusters of training and of test examples, where it is known which belong together; None: it
+    is not."""
     other_scale: bool = False
     """Whether the inputs of the test set are of another scale than those of the training set."""
     other_shape: bool = False

@@ -154,7 +154,7 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
     if said := varying(metrics, noun=shown):
         claims.append(Finding("answers vary", said))
     if setting.stated is not None:
-        claims.append(over_clusters(setting.stated, noun))
+        claims.append(over_clusters(*setting.stated, noun))
     sound = main.kind in _LEARNED and not any(finding.kind in _FAULTS for finding in read)
     if sound and (small := steady(metrics, setting.relevant, noun)):
         claims.append(Finding("steady", small))
@@ -180,6 +180,7 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         flags=setting.flags,
         loss=metrics["loss/train"].value,
         clustered=setting.stated is not None,
+        one_cluster=setting.stated is not None and setting.stated[0] == 1,
     )
     if any(finding.kind in ("misled", "misled partly") for finding in claims):
         hint = break_cues(setting.cues, noun) or hint

@@ -6,10 +6,12 @@ from collections.abc import Collection
 
 from torch import Tensor
 
-from lab.core.words import those
+from lab.core.words import off, those
 from lab.watching.loop import column_differs, finite, scale_differs, spanned
 from lab.watching.sets import MeasuredSet
 from lab.worlds.mean_pictures import opposite, opposite_told
+
+OTHERS = "they have other labels there"
 
 REPEATED = 0.9
 """Share of the training examples that are different ones, below which it is said."""
@@ -29,8 +31,11 @@ def redrawn_told(what: str, parts: Collection[str]) -> str:
 
 
 def opposite_sets(train: MeasuredSet, test: MeasuredSet) -> float | None:
-    """As `lab.worlds.mean_pictures.opposite` says; None of other inputs than pictures."""
+    """As `lab.worlds.mean_pictures.opposite` says; None of other inputs than pictures, and where
+    those of both sets are of different sizes."""
     if train.thumbnails is None or test.thumbnails is None:
+        return None
+    if train.thumbnails.shape[1:] != test.thumbnails.shape[1:]:
         return None
     return opposite(train.thumbnails, train.labels, test.thumbnails, test.labels)
 
@@ -83,14 +88,16 @@ def differences_told(train: MeasuredSet, test: MeasuredSet, opposite: float | No
     return said + [each.removesuffix(".") for each in opposite_told(opposite, "pictures")]
 
 
-def overlap_told(train: MeasuredSet, test: MeasuredSet, *, shared: int, alike: int) -> list[str]:
-    """The sentence on test examples that are training examples, too, where there are some, and on
-    others that are the same, maybe by chance."""
+def overlap_told(
+    train: MeasuredSet, test: MeasuredSet, *, shared: int, relabeled: int, alike: int
+) -> list[str]:
+    """The sentence on test examples that are training examples, too, `relabeled` of them with
+    other labels, where there are some, and on others that are the same, maybe by chance."""
     least = "at least " if train.is_sample else ""
     if shared:
         return [
             f"test and train share examples, {least}{shared:,} of the {len(test):,} of test that"
-            " are measured: what is said of the test set is too good"
+            f" are measured: what is said of the test set is {off(relabeled / shared, what=OTHERS)}"
         ]
     if alike:
         return [

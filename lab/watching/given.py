@@ -25,7 +25,14 @@ from lab.watching.doubts import (
     unscaled_told,
 )
 from lab.watching.labels import as_labels
-from lab.watching.sets import MeasuredSet, alike, class_names, named_groups, shared
+from lab.watching.sets import (
+    MeasuredSet,
+    alike,
+    class_names,
+    named_groups,
+    relabeled_ones,
+    shared,
+)
 from lab.watching.sources import Source
 from lab.worlds.association import first_ones
 from lab.worlds.clusters import Clusters, clusters_of, clusters_told
@@ -45,16 +52,16 @@ class GivenSets:
     """The training and the test set of a loop, as they are measured.
 
     `whole` is the training set as the loop goes through it, of which `train` may be another form
-    (`clean`). `truth` (N,) int64 are the labels of its examples without label noise. `told` are
-    the names of the classes that were given, `known` those that the datasets have. `shared`: how
-    many test examples are training examples, too; `alike`: how many others may be, or are the same
-    by chance. `other_scale`, `other_shape`: the inputs of the test set have another one; `opposite`
-    is the correlation of the mean pictures, as `lab.worlds.mean_pictures` has it. `redrawn`: which
-    parts of a training example, "inputs" or "labels", are others each time that it is read;
-    `test_redrawn`: of a test example. `clusters`: which examples may belong together, by their
-    files, or where it is stated, are in both sets; `numbers` are the stated clusters (N,) int64
-    of the two that are measured. `copies` are those of the training and of the test set, as
-    `MeasuredSet.copies` has them. `doubts` are sentences.
+    (`clean`). `truth` (N,) int64 are the labels of its examples without label noise. `told` are the
+    names of the classes that were given, `known` those that the datasets have. `shared`: how many
+    test examples are training examples, too, `shared_otherwise` of them with other labels; `alike`:
+    how many others may be, or are the same by chance. `other_scale`, `other_shape`: the inputs of
+    the test set have another one; `opposite` is the correlation of the mean pictures, as
+    `lab.worlds.mean_pictures` has it. `redrawn`: which parts of a training example, "inputs" or
+    "labels", are others each time that it is read; `test_redrawn`: of a test example. `clusters`:
+    which examples may belong together, by their files, or where it is stated, are in both sets;
+    `numbers` are the stated clusters (N,) int64 of the two that are measured. `copies` are those of
+    the training and of the test set, as `MeasuredSet.copies` has them. `doubts` are sentences.
     """
 
     whole: Source
@@ -64,6 +71,7 @@ class GivenSets:
     told: tuple[str, ...]
     known: tuple[str, ...]
     shared: int
+    shared_otherwise: int
     alike: int
     other_scale: bool
     other_shape: bool
@@ -80,9 +88,13 @@ class GivenSets:
         return None if self.numbers is None else self.numbers[0 if what == "train" else 1]
 
     @property
-    def clusters_tested(self) -> int | None:
-        """Of how many clusters the test examples are; None: it is not stated."""
-        return None if self.numbers is None else len(set(self.numbers[1].tolist()))
+    def numbers_of_clusters(self) -> tuple[int, int] | None:
+        """Of how many clusters the examples of both sets are that are measured; None: it is not
+        stated."""
+        if self.numbers is None:
+            return None
+        mine, theirs = (len(set(each.tolist())) for each in self.numbers)
+        return mine, theirs
 
     @property
     def largest_label(self) -> int:
@@ -232,9 +244,10 @@ def read_sets(
                 f" {listed(known)} are not their names; classes= names them"
             )
             known = ()
-    in_both = int(shared(studied, tested).sum())
+    which = shared(studied, tested)
+    in_both, otherwise = int(which.sum()), int(relabeled_ones(studied, tested, which).sum())
     by_chance = 0 if in_both else alike(studied, tested)
-    doubts += overlap_told(studied, tested, shared=in_both, alike=by_chance)
+    doubts += overlap_told(studied, tested, shared=in_both, relabeled=otherwise, alike=by_chance)
     numbers, found = None, None
     if clusters is None:
         found = _clusters(whole, tested)
@@ -261,7 +274,7 @@ def read_sets(
     ]
     return GivenSets(
         whole=whole, train=studied, test=tested, truth=truth, told=tuple(classes), known=known,
-        shared=in_both, alike=by_chance, other_scale=bool(other_scale),
+        shared=in_both, shared_otherwise=otherwise, alike=by_chance, other_scale=bool(other_scale),
         other_shape=bool(other_shape), opposite=opposite,
         clusters=found, numbers=numbers, copies=copies,
         redrawn=redrawn.get(train.what, frozenset()),
@@ -313,7 +326,7 @@ def _stated(
     if studied.is_sample:  # of others the labels are not known
         every = [(("train", place), None) for place in range(studied.source.count)]
         found = stated.between(every, labeled[1])
-        shared = None if found is None else replace(found, others=0.0)
+        shared = None if found is None else replace(found, others=0.5)
     mine, theirs = (stated.numbers([item for item, _ in each]) for each in labeled)
     alone = len(values) - len(stated.marks.of)
     doubt = [

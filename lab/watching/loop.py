@@ -36,6 +36,10 @@ others' range by more than `BEYOND` of its width."""
 TIMES = 3.0
 """They are, too, if they scatter more than so many times as much, or as little."""
 
+LITTLE = 0.1
+"""Share of the range that holds four fifths of the numbers at a place by which noise may move them
+out of it."""
+
 FAR, COLUMNS = 5.0, 256
 """The numbers at one place of rows of a table are of another scale if they are spread so many times
 as far, or as little; and as many places a table has, at most."""
@@ -322,20 +326,27 @@ def scale_differs(fed: Tensor, asked: Tensor) -> bool:
 def column_differs(fed: Tensor, asked: Tensor) -> int | None:
     """The place at which the numbers of rows of a table, (N, P), are of another scale than those of
     others, (M, P), by far: the ranges that hold a half and four fifths of them are both `FAR` times
-    as wide, or as narrow. None: there is none, or there are too few rows to tell."""
-    rows = min(len(fed), len(asked))
-    if rows < ROWS or fed.shape[1:] != asked.shape[1:] or fed.shape[1] > COLUMNS:
+    as wide, or as narrow, and more than `MANY` of them lie outside of the others' range, unlike
+    those of a class, or of a time, that a loop may take first. None: there is none, or there are
+    too few rows to tell."""
+    few, more, places = *sorted((len(fed), len(asked))), fed.shape[1]
+    if few < 2 * ROWS or more < 4 * ROWS or places != asked.shape[1] or not 0 < places <= COLUMNS:
         return None
-    least, most = torch.full((fed.shape[1],), torch.inf), torch.zeros(fed.shape[1])
-    for end in (0.1, 0.25):
-        wide = [
-            torch.nanquantile(each.double(), 1 - end, dim=0)
-            - torch.nanquantile(each.double(), end, dim=0)
-            for each in (fed, asked)
-        ]
-        ratio = torch.where((wide[0] > 0) & (wide[1] > 0), wide[0] / wide[1], 1.0).float()
+    least, most = torch.full((places,), torch.inf), torch.zeros(places)
+    margin = torch.zeros(places)
+    for end in (0.25, 0.1):
+        ends = torch.tensor([end, 1 - end], dtype=torch.float64)
+        theirs, ours = (
+            torch.nanquantile(each.double(), ends, dim=0).diff(dim=0)[0] for each in (fed, asked)
+        )
+        ratio = torch.where((theirs > 0) & (ours > 0), theirs / ours, 1.0).float()
         least, most = torch.minimum(least, ratio), torch.maximum(most, ratio)
-    apart = torch.maximum(least, 1 / most)
+        margin = LITTLE * torch.minimum(theirs, ours).float()
+    known = asked.isfinite()
+    low = torch.where(known, asked, torch.inf).amin(dim=0)
+    high = torch.where(known, asked, -torch.inf).amax(dim=0)
+    outside = ((fed < low - margin) | (fed > high + margin)).float().mean(dim=0)
+    apart = torch.where(outside > MANY, torch.maximum(least, 1 / most), 0.0)
     return int(apart.argmax()) if float(apart.max()) > FAR else None
 
 

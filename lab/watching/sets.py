@@ -273,6 +273,17 @@ def _real(numbers: Tensor) -> Tensor:
     return numbers.long() if unsigned else numbers
 
 
+def relabeled_ones(train: MeasuredSet, test: MeasuredSet, which: Tensor) -> Tensor:
+    """Of the examples of `test` at `which` (N,) bool those (N,) bool that are bit for bit examples
+    of `train`, but with other labels alone."""
+    known: dict[bytes, set[int]] = {}
+    for key, label in zip(train.keys, train.labels.tolist(), strict=True):
+        known.setdefault(key, set()).add(label)
+    labels = zip(test.keys, test.labels.tolist(), strict=True)
+    other = [key in known and label not in known[key] for key, label in labels]
+    return which & torch.tensor(other, dtype=torch.bool)
+
+
 def named_groups(
     labels: Tensor, classes: Sequence[str], columns: Mapping[str, Any]
 ) -> tuple[Tensor, tuple[str, ...]]:

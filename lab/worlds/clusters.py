@@ -14,11 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lab.core.text import plain
-from lab.core.words import those
+from lab.core.words import FEW, off, those
 from lab.worlds.marks import Kind, Marks, T
-
-FEW = 0.1
-"""Share of test pictures up to which what is true of the others is said of all."""
 
 LEAST = 3
 """Clusters of a class from which on they are looked at: fewer are parts such as indoors and
@@ -55,11 +52,7 @@ class Clusters:
     def off(self) -> str:
         """What follows for what is measured on the test set, if some are shared: a network that
         knows a patient by pictures of another class answers with that."""
-        if self.others <= FEW:
-            return "too good"
-        if self.others >= 1 - FEW:
-            return "too bad, as their training pictures are of other classes"
-        return "too good, or too bad where their training pictures are of other classes"
+        return off(self.others, what="their training pictures are of other classes")
 
     @property
     def counted(self) -> str:

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lab.core.words import those
+from lab.core.words import off, those
 from lab.worlds.examples import Examples
 from lab.worlds.kept import Progress, quiet
 from lab.worlds.stored import StoredWorld
@@ -165,8 +165,8 @@ def copies_between(
     counts = {split: len(some) for split, some in sets.items()}
     told = hashlib.sha256(b"\0".join(each.numpy().tobytes() for each in labels.values()))
     rule = (
-        f"near copies by patches {CLOSE} {FAINT} {EVEN} {PATCHES} {WORK} {TURNED} {TURNED_BYTES}"
-        f" {told.hexdigest()}"
+        f"near copies and labels by patches {CLOSE} {FAINT} {EVEN} {PATCHES} {WORK} {TURNED}"
+        f" {TURNED_BYTES} {told.hexdigest()}"
     )
 
     def found() -> list[list[int]]:
@@ -233,7 +233,9 @@ def _shared_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list
     least = "at least " if copies.may_share_more(num_test) else ""
     are = "are training pictures" if number > 1 else "is a training picture"
     it = "them" if number > 1 else "it"
-    nearly, then = "", f"The network has studied {it}, so that test accuracy is too good."
+    what = "they are of other classes there" if number > 1 else "it is of another class there"
+    is_off = off(copies.relabeled / number, what=what)
+    nearly, then = "", f"The network has studied {it}, so that test accuracy is {is_off}."
     if copies.exact < number:
         nearly = f", or nearly ({copies.exact:,} exactly)" if copies.exact else ", or nearly"
         same = (
@@ -241,7 +243,7 @@ def _shared_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list
             if number > 1
             else "If both are the same photograph"
         )
-        then = f"{same}, the network has studied {it}, and test accuracy is too good."
+        then = f"{same}, the network has studied {it}, and test accuracy is {is_off}."
     return [
         f"{least}{number:,} of {num_test:,} test pictures {are}, too{nearly}:"
         f" {_pairs(world, copies.shared_pairs, number)}. {then}"
@@ -283,7 +285,8 @@ class Copies:
     those of them that are the same in all pixels), how many pairs are `torn` between classes, how
     many test pictures, none of them shared, are mirrored or `turned` training pictures
     (`all_turned`: there are no more), and the first of each by `COMPARED`'s number, and by the
-    positions in its two sets."""
+    positions in its two sets. `relabeled`: how many of the shared ones are copies of training
+    pictures of other classes alone."""
 
     shared: int
     torn: int
@@ -294,6 +297,7 @@ class Copies:
     turned_pairs: list[list[int]] = field(default_factory=list)
     all_turned: bool = True
     exact: int = 0
+    relabeled: int = 0
 
     def may_share_more(self, num_test: int) -> bool:
         """Whether more of the `num_test` test pictures may be shared than are known to be."""
@@ -313,7 +317,7 @@ class Copies:
             compared = min(total, compared + number)
             progress("comparing pictures", compared, total)
 
-        shared, exact, torn, complete = 0, 0, 0, True
+        shared, exact, relabeled, torn, complete = 0, 0, 0, 0, True
         known: set[int] = set()
         shared_pairs: list[list[int]] = []
         torn_pairs: list[list[int]] = []
@@ -330,7 +334,10 @@ class Copies:
                 firsts, exact = pairs[first], int(equal[first].sum())
                 shared, known = len(firsts), set(firsts[:, 0].tolist())
                 shared_pairs = [[k, *pair] for pair in firsts[:TOLD].tolist()]
-            apart = pairs[labels[one][pairs[:, 0]] != labels[two][pairs[:, 1]]]
+            differ = labels[one][pairs[:, 0]] != labels[two][pairs[:, 1]]
+            if one != two:
+                relabeled = shared - len(set(pairs[~differ][:, 0].tolist()))
+            apart = pairs[differ]
             torn += len(apart)
             torn_pairs += [[k, *pair] for pair in apart[:TOLD].tolist()]
         turned, whole = _turned(sets, labels, few, done)
@@ -339,23 +346,24 @@ class Copies:
         pairs_told = [[0, i, j] for i, j in sorted(turned.items())[:TOLD]]
         return cls(
             shared, torn, complete, shared_pairs, torn_pairs[:TOLD], len(turned), pairs_told, whole,
-            exact,
+            exact, relabeled,
         )  # fmt: skip
 
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[int]]) -> Copies:
-        (shared, torn, complete, named, turned, more, whole, exact), *pairs = rows
+        (shared, torn, complete, named, turned, more, whole, exact, relabeled), *pairs = rows
         lists = [list(pair) for pair in pairs]
         some, others = lists[:named], lists[named:]
         return cls(
             shared, torn, bool(complete), some, others[more:], turned, others[:more], bool(whole),
-            exact,
+            exact, relabeled,
         )  # fmt: skip
 
     def rows(self) -> list[list[int]]:
         """As numbers, which can be kept."""
         head = [self.shared, self.torn, int(self.complete), len(self.shared_pairs)]
         head += [self.turned, len(self.turned_pairs), int(self.all_turned), self.exact]
+        head += [self.relabeled]
         return [head, *self.shared_pairs, *self.turned_pairs, *self.torn_pairs]
 
 

@@ -21,6 +21,10 @@ from lab.worlds.set_names import is_of_sets
 from lab.worlds.stored import StoredWorld
 from lab.worlds.world import World
 
+OF_CLUSTERS = 0.8
+"""Share of the examples that have the value which is most frequent in their cluster, from which on
+a column is one of clusters."""
+
 SHUFFLES = 400
 """Random assignments of a column's values to examples, with which it is compared."""
 
@@ -94,7 +98,7 @@ def told_by_chance(
 ) -> Estimate:
     """What `told_by` would be on the mean if the column had nothing to do with the class, each with
     the frequencies that it has: its interval holds 95 % of `SHUFFLES` random assignments, of values
-    to examples, or to `clusters` (N,) where all examples of each have one value.
+    to examples, or to `clusters` (N,) where hardly any have several values.
 
     It is the share of the most frequent class, or more where the values are many or rare.
     """
@@ -122,13 +126,16 @@ def told_by_chance(
 def _of_clusters(
     column: GroupedBy, examples: Examples, clusters: Tensor | None
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
-    """The column's value of each cluster, and the place among these of each example's; None: there
-    are none, or a cluster has several values."""
+    """The column's most frequent value of each cluster, and the place among these of each example;
+    None: there are no clusters, or fewer than `OF_CLUSTERS` of the examples have theirs."""
     if clusters is None:
         return None
-    _, first, place = np.unique(clusters.numpy(), return_index=True, return_inverse=True)
+    numbers, place = np.unique(clusters.numpy(), return_inverse=True)
     values = column.says(examples.samples).numpy()
-    return (values[first], place) if bool((values[first][place] == values).all()) else None
+    counts = np.zeros((len(numbers), len(column.words)), dtype=np.int64)
+    np.add.at(counts, (place, values), 1)
+    usual: npt.NDArray[np.int64] = counts.argmax(axis=1)
+    return (usual, place) if (usual[place] == values).mean() >= OF_CLUSTERS else None
 
 
 def _chance(found: npt.NDArray[np.float64], count: int) -> Estimate:

@@ -344,11 +344,14 @@ class StoredWorld(World, Generic[T]):
         return Kept.here().numbers(what, sets, make)
 
     @property
-    def clusters_tested(self) -> int | None:
-        """How many clusters test pictures are of; None: the user does not say which belong
-        together."""
-        found = self.clusters_in("test", self.data.num_test)
-        return None if found is None else len(set(found.tolist()))
+    def numbers_of_clusters(self) -> tuple[int, int] | None:
+        """Of how many clusters training and test pictures are; None: the user does not say which
+        belong together."""
+        sets = (("train", self.data.num_train), ("test", self.data.num_test))
+        mine, theirs = (self.clusters_in(split, count) for split, count in sets)
+        if mine is None or theirs is None:
+            return None
+        return len(set(mine.tolist())), len(set(theirs.tolist()))
 
     def own(self, split: str, count: int) -> Tensor:
         """Which of the first `count` pictures of a split are no copies of earlier ones, with the
