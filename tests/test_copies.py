@@ -17,6 +17,7 @@ from lab.core.pictures import has_unused_bits
 from lab.worlds import copies, draw_examples, open_world
 from lab.worlds.copies import CLOSE, EVEN, FAINT, LEAST, PATCHES, near_copies
 from lab.worlds.doubts import doubts_of_pictures
+from lab.worlds.stored import StoredWorld
 from support.picture_folders import fill
 from support.raw_pictures import png, pnm
 
@@ -298,7 +299,7 @@ def test_a_folder_with_copies_is_told_of_with_their_names(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("other", "off"), [(0, "too good."), (6, "too bad, as they are"), (3, "too good, or too bad")]
+    ("other", "off"), [(0, "too good."), (6, "too bad, as they have"), (3, "too good, or too bad")]
 )
 def test_copies_of_training_pictures_of_another_class_make_test_accuracy_too_bad(
     other: int, off: str, tmp_path: Path
@@ -312,6 +313,25 @@ def test_copies_of_training_pictures_of_another_class_make_test_accuracy_too_bad
     line = told(tmp_path)[0]
     assert line.startswith("6 of 16 test pictures are training pictures, too: ")
     assert f"The network has studied them, so that test accuracy is {off}" in line
+
+
+def test_copies_of_which_training_has_wrong_labels_are_not_only_too_good(tmp_path: Path) -> None:
+    """As with label noise: the network answers with the label that it was given."""
+    images = drawn(60)
+    fill_pets(tmp_path, images, num_train=50)
+    for place in range(20):
+        kind = ("dog", "cat")[place % 2]
+        as_file(images[place]).save(tmp_path / "test" / kind / f"copy{place}.png")
+    for noise, off in ((0.0, "too good."), (0.5, "too good, or too bad where they have other")):
+        config = DataConfig(
+            data=str(tmp_path), num_train=50, num_test=30, label_noise=noise,
+            label_noise_kind="flip", image_size=32,
+        )  # fmt: skip
+        world = open_world(config, seed=0)
+        assert isinstance(world, StoredWorld)
+        train, test = world.load("train", 50), world.load("test", 30)
+        line = copies.shared_told(world, copies.copies_between(world, train, test), 30)[0]
+        assert f"so that test accuracy is {off}" in line
 
 
 def test_counts_that_are_lower_bounds_are_told_as_such(

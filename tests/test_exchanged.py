@@ -120,3 +120,14 @@ def test_few_clusters_are_enough_if_all_agree() -> None:
         test = Predictions.of(5 * torch.eye(3)[swapped], labels, classes=names)
         found = exchanged_classes(train, replace(test, clusters=clusters))
         assert found == ((("a", "b"), ("b", "a")) if few == 8 else ())
+
+
+def test_patients_with_pictures_of_all_classes_do_not_hide_exchanged_ones() -> None:
+    labels = torch.arange(120) % 3
+    names = ("a", "b", "c")
+    train = Predictions.of(5 * torch.eye(3)[labels], labels, classes=names, split="train")
+    swapped = torch.tensor([1, 0, 2])[labels]
+    test = Predictions.of(5 * torch.eye(3)[swapped], labels, classes=names)
+    owners = torch.arange(120) // 10
+    both = (replace(each, clusters=owners) for each in (train, test))
+    assert exchanged_classes(*both) == (("a", "b"), ("b", "a"))

@@ -479,3 +479,47 @@ def test_a_training_set_of_one_cluster_is_told(tmp_path: Path) -> None:
     verdict = " ".join(watcher.verdict.split())
     assert "Its training examples are of one cluster, from which nothing is known of" in verdict
     assert "More test" not in verdict
+
+
+def test_a_training_set_of_one_cluster_that_is_fitted_is_not_nothing(tmp_path: Path) -> None:
+    """Though neither its accuracy nor its loss has an interval."""
+    (x, y, _), (unseen, labels, others) = rows([2, 3]), rows(range(10, 14), seed=5)
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(12, 64), nn.ReLU(), nn.Linear(64, 2))
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+    with watch(
+        net, train=(x, y), test=(unseen, labels), out=tmp_path / "run", quiet=True,
+        clusters=([7] * len(y), others), pictures=False,
+    ) as watcher:  # fmt: skip
+        for step in range(100):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(x), y).backward()
+            optimizer.step()
+            watcher(step)
+    verdict = " ".join(watcher.verdict.split())
+    assert watcher.metrics["accuracy/train"].value == 1
+    assert "learned nothing" not in verdict
+    assert "longer" not in verdict
+    assert "Training examples of other clusters would settle it" in verdict
+
+
+def test_a_few_examples_with_another_value_than_their_cluster_do_not_matter(
+    tmp_path: Path,
+) -> None:
+    """Where each patient has pictures of both classes, and one visit was elsewhere."""
+    surprising = 0
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        who = np.arange(24).repeat(10)
+        sites = random.integers(0, 3, 24)[who]
+        sites[random.integers(0, 240, 8)] = random.integers(0, 3, 8)
+        file = tmp_path / f"{seed}.npz"
+        x = random.integers(0, 256, (240, 16, 16), dtype=np.uint8)
+        np.savez(file, x=x, y=np.arange(240) % 2, who=who, site=sites)
+        world = world_of(file, groups=("site",), num_train=1000)
+        train = world.load("train", world.data.num_train)
+        (site,) = world.grouped_by
+        together = world.clusters_in("train", len(train))
+        by_chance = told_by_chance(site, train, together)
+        surprising += told_by(site, train, together).value > by_chance.interval[1]
+    assert surprising <= 2

@@ -686,3 +686,19 @@ def test_studied_examples_with_other_labels_are_told_to_make_figures_too_bad(
     off = {0: "too good", 8: "too bad, as they", 4: "too good, or too bad where they"}[other]
     assert f"what is said of the test set is {off}" in said
     assert f"what follows about the test set is {off}" in said
+
+
+def test_a_narrower_column_of_the_test_set_is_told(tmp_path: Path) -> None:
+    """As of counts that were divided by a thousand there."""
+    generator = torch.Generator().manual_seed(0)
+    x, unseen = (torch.randn(200, 20, generator=generator) for _ in range(2))
+    for each in (x, unseen):
+        each[:, 5] = 100 * torch.poisson(2 + 0 * each[:, 5], generator=generator)
+    unseen[:, 5] /= 1000
+    y = torch.arange(200) % 2
+    with watch(
+        nn.Linear(20, 2), train=(x, y), test=(unseen, y), out=tmp_path / "run", quiet=True,
+        pictures=False,
+    ) as watched:  # fmt: skip
+        pass
+    assert any("the inputs of test go" in line for line in warnings_of(watched))

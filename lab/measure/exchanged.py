@@ -4,6 +4,7 @@ were exchanged in one of the sets, or classes numbered anew."""
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import torch
 
@@ -26,7 +27,7 @@ def exchanged_classes(train: Predictions, test: Predictions) -> tuple[tuple[str,
     names = test.classes
     if len(names) < 3 or len(names) != test.logits.shape[1] or names != train.classes:
         return ()
-    studied, tested = _majorities(train.independent()), _majorities(test.independent())
+    studied, tested = (_majorities(_of_each_class(each)) for each in (train, test))
     given, counts = Counter(tested.values()), test.different().labels.bincount().tolist()
     found = [
         (names[one], names[other])
@@ -35,6 +36,15 @@ def exchanged_classes(train: Predictions, test: Predictions) -> tuple[tuple[str,
         if all(studied.get(each) == each for each in (one, other))
     ]
     return tuple(found) if len(found) > 1 else ()
+
+
+def _of_each_class(predictions: Predictions) -> Predictions:
+    """Those of independent examples of each class: of a cluster one of each class that it has."""
+    if predictions.clusters is None:
+        return predictions.different()
+    classes = predictions.logits.shape[1]
+    apart = predictions.clusters * classes + predictions.labels
+    return replace(predictions, clusters=apart).independent()
 
 
 def _majorities(predictions: Predictions) -> dict[int, int]:

@@ -122,7 +122,8 @@ def _overlap(setting: Setting) -> Finding:
     """The finding that the test set shares examples with the training set."""
     least = "at least " if setting.measured_train is not None or setting.shared_more else ""
     nearly, exact = setting.shared_nearly, setting.shared - setting.shared_nearly
-    is_off = off(setting.shared_otherwise / setting.shared, what="they are of other classes there")
+    what = "they have other labels there" if setting.shared > 1 else "it has another label there"
+    is_off = off(setting.shared_otherwise / setting.shared, what=what)
     text = f"Of the {setting.num_test:,} test {setting.noun} it studied {least}"
     if not nearly:
         text += f"{exact:,}, so that what follows about the test set is {is_off}."

@@ -78,8 +78,9 @@ def _fits(metrics: Metrics, setting: Setting) -> bool:
     least = -sum(p * math.log(p) for p in (frequent, 1 - frequent) if p > 0)  # in nats
     if right.interval[0] > frequent:
         return True
-    well = right.value > max(GOOD, frequent) and (right.count or 0) >= ENOUGH
-    return well and metrics["loss/train"].interval[1] < least / 2
+    well, loss = right.value > max(GOOD, frequent), metrics["loss/train"]
+    known = loss.value if loss.high is None else loss.high  # of one cluster there is no interval
+    return well and (right.count or 0) >= ENOUGH and known < least / 2
 
 
 def unlike(metrics: Metrics) -> Estimate | None:

@@ -11,8 +11,6 @@ from lab.watching.loop import column_differs, finite, scale_differs, spanned
 from lab.watching.sets import MeasuredSet
 from lab.worlds.mean_pictures import opposite, opposite_told
 
-OTHERS = "they have other labels there"
-
 REPEATED = 0.9
 """Share of the training examples that are different ones, below which it is said."""
 
@@ -47,7 +45,7 @@ def scale_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
     if not scale_differs(theirs, ours):
         if columns[0] is None or columns[1] is None:
             return []
-        place = column_differs(columns[0], columns[1])
+        place = column_differs(columns[0], columns[1], both=True)
         if place is None:
             return []
         what = f"number {place} of the inputs"
@@ -95,9 +93,10 @@ def overlap_told(
     other labels, where there are some, and on others that are the same, maybe by chance."""
     least = "at least " if train.is_sample else ""
     if shared:
+        what = "they have other labels there" if shared > 1 else "it has another label there"
         return [
             f"test and train share examples, {least}{shared:,} of the {len(test):,} of test that"
-            f" are measured: what is said of the test set is {off(relabeled / shared, what=OTHERS)}"
+            f" are measured: what is said of the test set is {off(relabeled / shared, what=what)}"
         ]
     if alike:
         return [

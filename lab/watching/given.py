@@ -30,7 +30,7 @@ from lab.watching.sets import (
     alike,
     class_names,
     named_groups,
-    relabeled_ones,
+    relabeled,
     shared,
 )
 from lab.watching.sources import Source
@@ -245,7 +245,7 @@ def read_sets(
             )
             known = ()
     which = shared(studied, tested)
-    in_both, otherwise = int(which.sum()), int(relabeled_ones(studied, tested, which).sum())
+    in_both, otherwise = int(which.sum()), relabeled(studied, tested, which)
     by_chance = 0 if in_both else alike(studied, tested)
     doubts += overlap_told(studied, tested, shared=in_both, relabeled=otherwise, alike=by_chance)
     numbers, found = None, None

@@ -323,7 +323,7 @@ def scale_differs(fed: Tensor, asked: Tensor) -> bool:
     return min(ratios) > TIMES or 0 < max(ratios) < 1 / TIMES
 
 
-def column_differs(fed: Tensor, asked: Tensor) -> int | None:
+def column_differs(fed: Tensor, asked: Tensor, *, both: bool = False) -> int | None:
     """The place at which the numbers of rows of a table, (N, P), are of another scale than those of
     others, (M, P), by far: the ranges that hold a half and four fifths of them are both `FAR` times
     as wide, or as narrow, and more than `MANY` of them lie outside of the others' range, unlike
@@ -342,12 +342,20 @@ def column_differs(fed: Tensor, asked: Tensor) -> int | None:
         ratio = torch.where((theirs > 0) & (ours > 0), theirs / ours, 1.0).float()
         least, most = torch.minimum(least, ratio), torch.maximum(most, ratio)
         margin = LITTLE * torch.minimum(theirs, ours).float()
-    known = asked.isfinite()
-    low = torch.where(known, asked, torch.inf).amin(dim=0)
-    high = torch.where(known, asked, -torch.inf).amax(dim=0)
-    outside = ((fed < low - margin) | (fed > high + margin)).float().mean(dim=0)
+    outside = _outside(fed, asked, margin)
+    if both:
+        outside = torch.maximum(outside, _outside(asked, fed, margin))
     apart = torch.where(outside > MANY, torch.maximum(least, 1 / most), 0.0)
     return int(apart.argmax()) if float(apart.max()) > FAR else None
+
+
+def _outside(rows: Tensor, others: Tensor, margin: Tensor) -> Tensor:
+    """The share (P,) of the numbers at each place of `rows` (N, P) that lie outside of the range of
+    those of `others` (M, P), by more than a `margin` (P,)."""
+    known = others.isfinite()
+    low = torch.where(known, others, torch.inf).amin(dim=0) - margin
+    high = torch.where(known, others, -torch.inf).amax(dim=0) + margin
+    return ((rows < low) | (rows > high)).float().mean(dim=0)
 
 
 def spanned(numbers: Tensor) -> str:

@@ -273,15 +273,19 @@ def _real(numbers: Tensor) -> Tensor:
     return numbers.long() if unsigned else numbers
 
 
-def relabeled_ones(train: MeasuredSet, test: MeasuredSet, which: Tensor) -> Tensor:
-    """Of the examples of `test` at `which` (N,) bool those (N,) bool that are bit for bit examples
-    of `train`, but with other labels alone."""
+def relabeled(train: MeasuredSet, test: MeasuredSet, which: Tensor) -> int:
+    """Of how many examples of `test` at `which` (N,) bool, that are in `train`, too, the labels are
+    others there; of those that are no bits of measured training examples, as where these are
+    augmented, that is not known, and half of them count."""
     known: dict[bytes, set[int]] = {}
     for key, label in zip(train.keys, train.labels.tolist(), strict=True):
         known.setdefault(key, set()).add(label)
-    labels = zip(test.keys, test.labels.tolist(), strict=True)
-    other = [key in known and label not in known[key] for key, label in labels]
-    return which & torch.tensor(other, dtype=torch.bool)
+    pairs = zip(test.keys, test.labels.tolist(), which.tolist(), strict=True)
+    shared = [(known.get(key), label) for key, label, is_shared in pairs if is_shared]
+    unknown = sum(labels is None for labels, _ in shared)
+    return (
+        sum(labels is not None and label not in labels for labels, label in shared) + unknown // 2
+    )
 
 
 def named_groups(

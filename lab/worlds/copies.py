@@ -162,15 +162,17 @@ def copies_between(
     copies count as near."""
     sets = {"train": train.images[:MOST], "test": test.images[:MOST]}
     labels = {"train": train.clean_labels[:MOST].cpu(), "test": test.clean_labels[:MOST].cpu()}
+    given = train.labels[:MOST].cpu()
     counts = {split: len(some) for split, some in sets.items()}
-    told = hashlib.sha256(b"\0".join(each.numpy().tobytes() for each in labels.values()))
+    every = (*labels.values(), given)
+    told = hashlib.sha256(b"\0".join(each.numpy().tobytes() for each in every))
     rule = (
         f"near copies and labels by patches {CLOSE} {FAINT} {EVEN} {PATCHES} {WORK} {TURNED}"
         f" {TURNED_BYTES} {told.hexdigest()}"
     )
 
     def found() -> list[list[int]]:
-        return Copies.of(sets, labels, progress).rows()
+        return Copies.of(sets, labels, given, progress).rows()
 
     return Copies.from_rows(world.once(rule, found, **counts))
 
@@ -233,7 +235,7 @@ def _shared_told(world: StoredWorld[Any], copies: Copies, num_test: int) -> list
     least = "at least " if copies.may_share_more(num_test) else ""
     are = "are training pictures" if number > 1 else "is a training picture"
     it = "them" if number > 1 else "it"
-    what = "they are of other classes there" if number > 1 else "it is of another class there"
+    what = "they have other labels there" if number > 1 else "it has another label there"
     is_off = off(copies.relabeled / number, what=what)
     nearly, then = "", f"The network has studied {it}, so that test accuracy is {is_off}."
     if copies.exact < number:
@@ -286,7 +288,7 @@ class Copies:
     many test pictures, none of them shared, are mirrored or `turned` training pictures
     (`all_turned`: there are no more), and the first of each by `COMPARED`'s number, and by the
     positions in its two sets. `relabeled`: how many of the shared ones are copies of training
-    pictures of other classes alone."""
+    pictures alone that are given other labels."""
 
     shared: int
     torn: int
@@ -304,7 +306,10 @@ class Copies:
         return not self.complete and self.shared < min(num_test, MOST)
 
     @classmethod
-    def of(cls, sets: dict[str, Tensor], labels: dict[str, Tensor], progress: Progress) -> Copies:
+    def of(
+        cls, sets: dict[str, Tensor], labels: dict[str, Tensor], given: Tensor, progress: Progress
+    ) -> Copies:
+        """Those of sets of pictures with their true labels, and the given ones (N,) in training."""
         counts = {split: len(some) for split, some in sets.items()}
         total, compared = counts["train"] * counts["test"], 0
         total += sum(number * (number + 1) // 2 for number in counts.values())
@@ -334,10 +339,10 @@ class Copies:
                 firsts, exact = pairs[first], int(equal[first].sum())
                 shared, known = len(firsts), set(firsts[:, 0].tolist())
                 shared_pairs = [[k, *pair] for pair in firsts[:TOLD].tolist()]
-            differ = labels[one][pairs[:, 0]] != labels[two][pairs[:, 1]]
             if one != two:
-                relabeled = shared - len(set(pairs[~differ][:, 0].tolist()))
-            apart = pairs[differ]
+                agree = labels[one][pairs[:, 0]] == given[pairs[:, 1]]
+                relabeled = shared - len(set(pairs[agree][:, 0].tolist()))
+            apart = pairs[labels[one][pairs[:, 0]] != labels[two][pairs[:, 1]]]
             torn += len(apart)
             torn_pairs += [[k, *pair] for pair in apart[:TOLD].tolist()]
         turned, whole = _turned(sets, labels, few, done)

@@ -109,9 +109,15 @@ def told_by_chance(
     found = np.zeros(SHUFFLES)
     if (own := _of_clusters(column, examples, clusters)) is not None:
         value, place = own
+        every = column.says(examples.samples).numpy()
+        others = every[
+            value[place] != every
+        ]  # which few examples have beside that of their cluster
         for number in range(SHUFFLES):
+            drawn = random.permutation(value)[place]
+            drawn[random.permutation(len(drawn))[: len(others)]] = random.permutation(others)
             table = np.zeros((len(column.words), len(classes)), dtype=np.int64)
-            np.add.at(table, (random.permutation(value)[place], labels.numpy()), 1)
+            np.add.at(table, (drawn, labels.numpy()), 1)
             found[number] = table.max(axis=1).sum()
         return _chance(found, len(labels))
     for number in range(SHUFFLES):
