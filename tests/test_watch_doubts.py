@@ -24,7 +24,7 @@ from torch.utils.data import (
 
 from lab import watch
 from lab.watching import Watcher
-from lab.watching.loop import scale_differs
+from lab.watching.scales import scale_differs
 from support.loops import network, pictures
 
 TRAIN, TEST = pictures(40, 0), pictures(30, 1)

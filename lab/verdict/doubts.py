@@ -48,20 +48,16 @@ def unlike(setting: Setting) -> list[Finding]:
             " seen to call the model itself."
         )
         found.append(Finding("uncalled", text))
-    if setting.other_scale:
-        text = (
-            f"The inputs of its test {setting.noun} are of another scale than those of its training"
-            f" {setting.noun}: if that is no difference of what they show, what follows about"
-            " memory comes from that."
-        )
-        found.append(Finding("other scale", text))
-    if setting.other_shape:
-        text = (
-            f"The inputs of its test {setting.noun} are of another shape than those of its training"
-            f" {setting.noun}: if it answers otherwise to inputs of another size, what follows"
-            " about memory comes from that."
-        )
-        found.append(Finding("other shape", text))
+    for is_other, what, unless in (
+        (setting.other_scale, "scale", "that is no difference of what they show"),
+        (setting.other_shape, "shape", "it answers otherwise to inputs of another size"),
+    ):
+        if is_other:
+            text = (
+                f"The inputs of its test {setting.noun} are of another {what} than those of its"
+                f" training {setting.noun}: if {unless}, what follows about memory comes from that."
+            )
+            found.append(Finding(f"other {what}", text))
     if setting.opposite is not None:
         text = (
             "Its test pictures are dark on the mean where its training pictures are bright, and the"

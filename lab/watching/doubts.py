@@ -7,7 +7,7 @@ from collections.abc import Collection
 from torch import Tensor
 
 from lab.core.words import off, those
-from lab.watching.loop import column_differs, finite, scale_differs, spanned
+from lab.watching.scales import column_differs, finite, scale_differs, spanned
 from lab.watching.sets import MeasuredSet
 from lab.worlds.mean_pictures import opposite, opposite_told
 

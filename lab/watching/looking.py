@@ -18,12 +18,9 @@ from lab.watching.loop import (
     MORE,
     ROWS,
     Inputs,
-    column_differs,
-    finite,
     parts_of,
-    scale_differs,
-    spanned,
 )
+from lab.watching.scales import column_differs, finite, scale_differs, spanned
 from lab.watching.tested import Fed, Tested
 from lab.watching.trees import form
 from lab.watching.weights import Weights, weights_of

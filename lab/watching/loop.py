@@ -14,6 +14,7 @@ from lab.models.fused import FusedSequential
 from lab.watching.backward import Backward
 from lab.watching.fed import Shown, first_of
 from lab.watching.kept import Call, Kept
+from lab.watching.scales import finite
 from lab.watching.weights import STATISTICS
 
 ROWS, MORE = 16, 256
@@ -28,25 +29,6 @@ PARTS = 16
 
 ATTENTION = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
 """Modules of torch that compute in another way, up to rounding, where they have hooks."""
-
-BEYOND, MANY = 0.25, 0.25
-"""Inputs are of another scale if a share of more than `MANY` of their numbers lies outside of the
-others' range by more than `BEYOND` of its width."""
-
-TIMES = 3.0
-"""They are, too, if they scatter more than so many times as much, or as little."""
-
-LITTLE = 0.1
-"""Share of the range that holds four fifths of the numbers at a place by which noise may move them
-out of it."""
-
-FAR, COLUMNS = 5.0, 256
-"""The numbers at one place of rows of a table are of another scale if they are spread so many times
-as far, or as little; and as many places a table has, at most."""
-
-POWERS = 0.25, 1.0, 2.0
-"""By the means of these powers of their distances from the median, each: a few large numbers, as of
-an income or a flux, make the last one much larger, and hardly the first."""
 
 
 class Inputs:
@@ -290,12 +272,6 @@ def _learns_statistics(network: nn.Module) -> bool:
     )
 
 
-def finite(calls: list[Tensor]) -> Tensor:
-    """The finite numbers (N,) of several tensors."""
-    found = torch.cat([part.reshape(-1) for part in calls])
-    return found[found.isfinite()]
-
-
 def _without(module: nn.Module, hook: _Hook) -> None:
     """Take a hook from a module."""
     for hooks in (module._forward_pre_hooks, module._forward_hooks):
@@ -306,64 +282,3 @@ def _without(module: nn.Module, hook: _Hook) -> None:
                     module._forward_pre_hooks_with_kwargs, module._forward_hooks_always_called,
                 ):  # fmt: skip
                     more.pop(key, None)
-
-
-def scale_differs(fed: Tensor, asked: Tensor) -> bool:
-    """Whether the numbers that a loop feeds a network, (N,), are of another scale than those that
-    it is measured on, (M,): by far out of their range, or scattered far more or less. Of whole
-    numbers in both, such as words, this is not asked."""
-    if min(len(fed), len(asked)) < 2 or not (fed.is_floating_point() or asked.is_floating_point()):
-        return False
-    low, high = asked.min(), asked.max()
-    margin = BEYOND * (high - low)
-    outside = ((fed < low - margin) | (fed > high + margin)).float().mean()
-    if outside > MANY:
-        return True
-    ratios = [float(_spread(fed, power) / _spread(asked, power)) for power in POWERS]
-    return min(ratios) > TIMES or 0 < max(ratios) < 1 / TIMES
-
-
-def column_differs(fed: Tensor, asked: Tensor, *, both: bool = False) -> int | None:
-    """The place at which the numbers of rows of a table, (N, P), are of another scale than those of
-    others, (M, P), by far: the ranges that hold a half and four fifths of them are both `FAR` times
-    as wide, or as narrow, and more than `MANY` of them lie outside of the others' range, unlike
-    those of a class, or of a time, that a loop may take first. None: there is none, or there are
-    too few rows to tell."""
-    few, more, places = *sorted((len(fed), len(asked))), fed.shape[1]
-    if few < 2 * ROWS or more < 4 * ROWS or places != asked.shape[1] or not 0 < places <= COLUMNS:
-        return None
-    least, most = torch.full((places,), torch.inf), torch.zeros(places)
-    margin = torch.zeros(places)
-    for end in (0.25, 0.1):
-        ends = torch.tensor([end, 1 - end], dtype=torch.float64)
-        theirs, ours = (
-            torch.nanquantile(each.double(), ends, dim=0).diff(dim=0)[0] for each in (fed, asked)
-        )
-        ratio = torch.where((theirs > 0) & (ours > 0), theirs / ours, 1.0).float()
-        least, most = torch.minimum(least, ratio), torch.maximum(most, ratio)
-        margin = LITTLE * torch.minimum(theirs, ours).float()
-    outside = _outside(fed, asked, margin)
-    if both:
-        outside = torch.maximum(outside, _outside(asked, fed, margin))
-    apart = torch.where(outside > MANY, torch.maximum(least, 1 / most), 0.0)
-    return int(apart.argmax()) if float(apart.max()) > FAR else None
-
-
-def _outside(rows: Tensor, others: Tensor, margin: Tensor) -> Tensor:
-    """The share (P,) of the numbers at each place of `rows` (N, P) that lie outside of the range of
-    those of `others` (M, P), by more than a `margin` (P,)."""
-    known = others.isfinite()
-    low = torch.where(known, others, torch.inf).amin(dim=0) - margin
-    high = torch.where(known, others, -torch.inf).amax(dim=0) + margin
-    return ((rows < low) | (rows > high)).float().mean(dim=0)
-
-
-def spanned(numbers: Tensor) -> str:
-    """From the least to the largest, in words."""
-    return f"from {numbers.min().item():.4g} to {numbers.max().item():.4g}"
-
-
-def _spread(numbers: Tensor, power: float) -> Tensor:
-    """How far they are from their median: the mean of that to some power, and its root."""
-    away = (numbers.double() - numbers.double().median()).abs()
-    return (away**power).mean() ** (1 / power)

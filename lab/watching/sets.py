@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,8 +15,8 @@ from torch.nn.functional import interpolate
 
 from lab.core.seeds import permutation
 from lab.core.text import in_tag, only_apart, plain
-from lab.watching.loop import COLUMNS
 from lab.watching.origins import is_same
+from lab.watching.scales import COLUMNS, finite
 from lab.watching.sources import Source
 from lab.watching.trees import Tree, cat, form, leaves, row_digests, rows, size
 from lab.worlds.datasets import renumbers
@@ -170,23 +171,24 @@ class MeasuredSet:
     def numbers(self) -> Tensor:
         """The finite numbers (M,) of the first floating-point tensor (without any: of the first
         tensor) of the inputs of some examples: fewer of those that must be read."""
-        count = READ if self._held is None else READ * 4
-        found = leaves(self.inputs(torch.linspace(0, len(self) - 1, min(count, len(self))).long()))
-        first = next((each for each in found if each.is_floating_point()), found[0])
-        flat = first.detach().cpu().reshape(-1)
-        return flat[flat.isfinite()]
+        return finite([self._some()])
 
     def columns(self) -> Tensor | None:
         """The same tensor of the same examples as rows (M, P); None where examples differ in shape,
-        or have more numbers than columns of a table."""
-        if self.form is None:
+        or have more numbers than columns of a table, or no floating-point ones."""
+        if self.form is None or min(map(math.prod, self.form)) > COLUMNS:
             return None
+        some = self._some()
+        if not some.is_floating_point() or some[0].numel() > COLUMNS:
+            return None
+        return some.reshape(len(some), -1)
+
+    def _some(self) -> Tensor:
+        """That tensor (M, …)."""
         count = READ if self._held is None else READ * 4
         found = leaves(self.inputs(torch.linspace(0, len(self) - 1, min(count, len(self))).long()))
-        first = next((each for each in found if each.is_floating_point()), None)
-        if first is None or first[0].numel() > COLUMNS:
-            return None
-        return first.detach().cpu().reshape(len(first), -1)
+        first = next((each for each in found if each.is_floating_point()), found[0])
+        return first.detach().cpu()
 
     def renumbers(self, names: Sequence[str]) -> bool:
         """Whether the `names` of the dataset's classes are not those of these labels, as

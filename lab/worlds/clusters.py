@@ -1,9 +1,9 @@
 """Clusters: pictures from disk that may belong together, as those of one patient, scene or video.
 
 They are not independent: where a cluster has pictures in both sets, test accuracy is too good, and
-where it has several test pictures, intervals are too narrow. Which pictures belong together is not
-said anywhere, so what is there is looked at: folders below the classes, columns beside the
-pictures, and how the names of files begin.
+where it has several test pictures, intervals are too narrow. Where the user does not say which
+pictures belong together (`lab.worlds.stated_clusters`), what is there is looked at: folders below
+the classes, columns beside the pictures, and how the names of files begin.
 """
 
 from __future__ import annotations

@@ -1,0 +1,97 @@
+"""Whether numbers are of another scale than others: all together, or those of one column of a
+table."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+BEYOND, MANY = 0.25, 0.25
+"""Inputs are of another scale if a share of more than `MANY` of their numbers lies outside of the
+others' range by more than `BEYOND` of its width."""
+
+TIMES = 3.0
+"""They are, too, if they scatter more than so many times as much, or as little."""
+
+LITTLE = 0.1
+"""Share of the range that holds four fifths of the numbers at a place by which noise may move them
+out of it."""
+
+FAR, COLUMNS = 5.0, 256
+"""The numbers at one place of rows of a table are of another scale if they are spread so many times
+as far, or as little; and as many places a table has, at most."""
+
+POWERS = 0.25, 1.0, 2.0
+"""By the means of these powers of their distances from the median, each: a few large numbers, as of
+an income or a flux, make the last one much larger, and hardly the first."""
+
+FEWEST = 32
+"""Rows of a table by which its columns are compared, at least; twice as many on the other side."""
+
+
+def finite(calls: list[Tensor]) -> Tensor:
+    """The finite numbers (N,) of several tensors."""
+    found = torch.cat([part.reshape(-1) for part in calls])
+    return found[found.isfinite()]
+
+
+def scale_differs(fed: Tensor, asked: Tensor) -> bool:
+    """Whether the numbers that a loop feeds a network, (N,), are of another scale than those that
+    it is measured on, (M,): by far out of their range, or scattered far more or less. Of whole
+    numbers in both, such as words, this is not asked."""
+    if min(len(fed), len(asked)) < 2 or not (fed.is_floating_point() or asked.is_floating_point()):
+        return False
+    low, high = asked.min(), asked.max()
+    margin = BEYOND * (high - low)
+    outside = ((fed < low - margin) | (fed > high + margin)).float().mean()
+    if outside > MANY:
+        return True
+    ratios = [float(_spread(fed, power) / _spread(asked, power)) for power in POWERS]
+    return min(ratios) > TIMES or 0 < max(ratios) < 1 / TIMES
+
+
+def column_differs(fed: Tensor, asked: Tensor, *, both: bool = False) -> int | None:
+    """The place at which the numbers of rows of a table, (N, P), are of another scale than those of
+    others, (M, P), by far: the ranges that hold a half and four fifths of them are both `FAR` times
+    as wide, or as narrow, and more than `MANY` of them lie outside of the others' range, unlike
+    those of a class, or of a time, that a loop may take first, by more than noise moves them. With
+    `both`, which is for rows of whole sets, as many of the others outside of theirs count, too.
+    None: there is none, or there are too few rows to tell."""
+    few, more, places = *sorted((len(fed), len(asked))), fed.shape[1]
+    if few < FEWEST or more < 2 * FEWEST or places != asked.shape[1] or not 0 < places <= COLUMNS:
+        return None
+    least, most = torch.full((places,), torch.inf), torch.zeros(places)
+    margin = torch.zeros(places)
+    for end in (0.25, 0.1):
+        ends = torch.tensor([end, 1 - end], dtype=torch.float64)
+        theirs, ours = (
+            torch.nanquantile(each.double(), ends, dim=0).diff(dim=0)[0] for each in (fed, asked)
+        )
+        ratio = torch.where((theirs > 0) & (ours > 0), theirs / ours, 1.0).float()
+        least, most = torch.minimum(least, ratio), torch.maximum(most, ratio)
+        margin = LITTLE * torch.minimum(theirs, ours).float()
+    outside = _outside(fed, asked, margin)
+    if both:
+        outside = torch.maximum(outside, _outside(asked, fed, margin))
+    apart = torch.where(outside > MANY, torch.maximum(least, 1 / most), 0.0)
+    return int(apart.argmax()) if float(apart.max()) > FAR else None
+
+
+def _outside(rows: Tensor, others: Tensor, margin: Tensor) -> Tensor:
+    """The share (P,) of the numbers at each place of `rows` (N, P) that lie outside of the range of
+    those of `others` (M, P), by more than a `margin` (P,)."""
+    known = others.isfinite()
+    low = torch.where(known, others, torch.inf).amin(dim=0) - margin
+    high = torch.where(known, others, -torch.inf).amax(dim=0) + margin
+    return ((rows < low) | (rows > high)).float().mean(dim=0)
+
+
+def spanned(numbers: Tensor) -> str:
+    """From the least to the largest, in words."""
+    return f"from {numbers.min().item():.4g} to {numbers.max().item():.4g}"
+
+
+def _spread(numbers: Tensor, power: float) -> Tensor:
+    """How far they are from their median: the mean of that to some power, and its root."""
+    away = (numbers.double() - numbers.double().median()).abs()
+    return (away**power).mean() ** (1 / power)
