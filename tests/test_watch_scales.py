@@ -1,0 +1,161 @@
+"""`lab.watching.scales`: when numbers, or those of a column, are of another scale than others.
+
+What people do with the rows of a table, planted: each has its own chance to be taken for another
+scale, and no mend for one may cost another.
+"""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from lab.watching.scales import column_differs, scale_differs
+
+SEEDS = 20
+
+
+def heavy(kind: str, count: int, seed: int) -> Tensor:
+    """Examples of one population, whose largest numbers are far from most others."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(count, 20, generator=generator)
+    if kind == "lognormal":
+        return (2 * x).exp()
+    if kind == "rows":  # some are brighter in all
+        return (x + 1.5 * torch.randn(count, 1, generator=generator)).exp()
+    if kind == "gains":  # of which most are 0
+        some = torch.rand(count, 20, generator=generator) < 0.01
+        return torch.where(some, 1e5 * torch.rand(count, 20, generator=generator), 40 + 10 * x)
+    return torch.distributions.StudentT(2.0).sample((count, 20)) if kind == "student" else x
+
+
+@pytest.mark.parametrize("kind", ["plain", "lognormal", "rows", "gains", "student"])
+def test_sets_of_one_population_are_of_one_scale(kind: str) -> None:
+    torch.manual_seed(0)
+    told = {1: 0, 0.05: 0, 20: 0}
+    for seed in range(40):
+        few, others = heavy(kind, 128, 2 * seed), heavy(kind, 128, 2 * seed + 1)
+        for factor in told:
+            told[factor] += scale_differs((factor * others).flatten(), few.flatten())
+    assert told[1] == 0
+    assert min(told[0.05], told[20]) >= (38 if kind in ("lognormal", "rows") else 40)
+
+
+def mixed(count: int, generator: torch.Generator) -> Tensor:
+    """Rows (N, 24) of binary, sparse, bimodal, heavy-tailed and standard normal columns."""
+    u, x = (each(count, 24, generator=generator) for each in (torch.rand, torch.randn))
+    x[:, :4], x[:, 4:8] = (u[:, :4] < 0.2).float(), (u[:, 4:8] < 0.3) * (2 * x[:, 4:8]).exp()
+    x[:, 8:12] = (u[:, 8:12] < 0.25) * 10 + 0.3 * x[:, 8:12]
+    x[:, 12:16] = (2 * x[:, 12:16]).exp()
+    return x
+
+
+def seldom(count: int, generator: torch.Generator) -> Tensor:
+    """Rows (N, 30) of amounts that are mostly 0 and else far apart."""
+    some = torch.rand(count, 30, generator=generator) < 0.3
+    return some * (2 * torch.randn(count, 30, generator=generator)).exp()
+
+
+def logarithms(count: int, generator: torch.Generator) -> Tensor:
+    return seldom(count, generator).log1p()
+
+
+def flowers(count: int, generator: torch.Generator) -> Tensor:
+    """Rows (N, 4) in the order of three classes with the means and spreads of Fisher's irises, to
+    a tenth, and standardized."""
+    means = torch.tensor([[5.0, 3.4, 1.46, 0.25], [5.9, 2.8, 4.26, 1.33], [6.6, 3.0, 5.55, 2.03]])
+    spreads = torch.tensor(
+        [[0.35, 0.38, 0.17, 0.1], [0.52, 0.31, 0.47, 0.2], [0.64, 0.32, 0.55, 0.27]]
+    )
+    label = torch.arange(count) * 3 // count
+    x = means[label] + spreads[label] * torch.randn(count, 4, generator=generator)
+    x = (10 * x).round() / 10
+    return (x - x.mean(dim=0)) / x.std(dim=0)
+
+
+def in_time(count: int, generator: torch.Generator) -> Tensor:
+    """Rows (N, 8) in the order of the time, which is one of the columns."""
+    x = torch.randn(count, 8, generator=generator)
+    x[:, 3] = torch.linspace(-1.7, 1.7, count)
+    return x
+
+
+ORDINARY = [  # rows; how many there are; how many a loop takes; the noise that it adds; in order?
+    (mixed, 300, 32, 0.0, False), (mixed, 300, 64, 0.05, False), (mixed, 300, 64, 0.0, True),
+    (seldom, 400, 32, 0.0, False), (seldom, 400, 64, 0.02, False),
+    (logarithms, 400, 32, 0.02, False), (logarithms, 400, 64, 0.02, False),
+    (flowers, 120, 32, 0.05, True), (flowers, 120, 48, 0.05, True), (flowers, 120, 32, 0.0, True),
+    (in_time, 2000, 64, 0.0, True), (in_time, 2000, 64, 0.1, True), (in_time, 2000, 64, 0.2, True),
+    (in_time, 2000, 256, 0.2, True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rows", "count", "taken", "noise", "in_order"), ORDINARY)
+def test_columns_of_what_loops_take_are_of_one_scale(
+    rows: Callable[[int, torch.Generator], Tensor],
+    count: int,
+    taken: int,
+    noise: float,
+    in_order: bool,
+) -> None:
+    told = []
+    for seed in range(SEEDS):
+        generator = torch.Generator().manual_seed(seed)
+        measured = rows(count, generator)
+        chosen = torch.randperm(count, generator=generator)
+        fed = measured[torch.arange(taken) if in_order else chosen[:taken]]
+        fed = fed + noise * torch.randn(fed.shape, generator=generator)
+        told.append(column_differs(fed, measured[chosen[:256]]))
+    assert told == [None] * SEEDS
+
+
+@pytest.mark.parametrize("rows", [mixed, seldom, logarithms])
+@pytest.mark.parametrize("count", [40, 100, 200])
+def test_columns_of_sets_of_one_population_are_of_one_scale(
+    rows: Callable[[int, torch.Generator], Tensor], count: int
+) -> None:
+    told = []
+    for seed in range(SEEDS):
+        generator = torch.Generator().manual_seed(seed)
+        test, train = rows(count, generator), rows(2 * count, generator)
+        told += [column_differs(*each, both=True) for each in ((test, train), (train, test))]
+    assert told == [None] * len(told)
+
+
+def standardized(x: Tensor) -> Tensor:
+    return (x - x.mean()) / x.std()
+
+
+CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
+    "eight times": lambda x: 8 * x,
+    "in cents": lambda x: 100 * x,
+    "not standardized": lambda x: 100 + 20 * x,
+    "in thousands": lambda x: x / 1000,
+    "standardized twice": lambda x: 5 + x / 20,
+    "standardized": standardized,
+}
+
+
+@pytest.mark.parametrize("taken", [32, 64, 200])
+@pytest.mark.parametrize(
+    ("change", "place", "in_loop"),
+    [  # place 14 has heavy tails; `in_loop`: also if the change is one of the loop
+        ("eight times", 20, True), ("in cents", 20, True), ("not standardized", 20, True),
+        ("in thousands", 20, False), ("standardized twice", 20, True),
+        ("in thousands", 14, False), ("standardized", 14, False),
+    ],
+)  # fmt: skip
+def test_a_column_of_another_scale_is_found(
+    change: str, place: int, in_loop: bool, taken: int
+) -> None:
+    found: dict[bool, list[int | None]] = {True: [], False: []}
+    for seed in range(SEEDS):
+        generator = torch.Generator().manual_seed(seed)
+        measured, others = mixed(256, generator), mixed(taken, generator)
+        others[:, place] = CHANGES[change](others[:, place])
+        for both in found:
+            found[both].append(column_differs(others, measured, both=both))
+    least = SEEDS if taken > 32 else 0.6 * SEEDS
+    assert found[True].count(place) >= least
+    assert found[False].count(place) >= least if in_loop else not any(found[False])
+    assert {*found[True], *found[False]} <= {place, None}
