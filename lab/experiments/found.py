@@ -23,7 +23,7 @@ from lab.experiments.show.tables import MARKED, cell_word, to_markdown
 from lab.experiments.show.view import View, judged_columns
 from lab.experiments.table import Cell, Failure, Run, Table, read_run
 from lab.models import digest_of
-from lab.worlds.stored import ABOUT_DRAWINGS
+from lab.worlds.stored_settings import ABOUT_DRAWINGS
 
 ASIDE = (
     "counterfactuals", "deterministic", "metric", "pictures", "scores", "world_size",

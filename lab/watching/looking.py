@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lab.core.words import in_steps
-from lab.watching.fed import KNOWN, Difference, Shown, difference, probed
+from lab.watching.changes import Difference, difference
 from lab.watching.given import GivenSets
 from lab.watching.kept import Call
 from lab.watching.loop import (
@@ -20,7 +20,9 @@ from lab.watching.loop import (
     Inputs,
     parts_of,
 )
+from lab.watching.probes import probed
 from lab.watching.scales import column_differs, finite, scale_differs, spanned
+from lab.watching.shown import KNOWN, Shown
 from lab.watching.tested import Fed, Tested
 from lab.watching.trees import form
 from lab.watching.weights import Weights, weights_of

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from lab.models.fused import FusedSequential
 from lab.watching.backward import Backward
-from lab.watching.fed import Shown, first_of
 from lab.watching.kept import Call, Kept
+from lab.watching.probes import first_of
 from lab.watching.scales import finite
+from lab.watching.shown import Shown
 from lab.watching.weights import STATISTICS
 
 ROWS, MORE = 16, 256

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from lab.models import device_of, isolated
-from lab.watching.fed import Shown
 from lab.watching.outputs import Forward, as_logits, as_rows, plain_forward
+from lab.watching.shown import Shown
 from lab.watching.trees import Tree, mapped
 
 Fetch = Callable[[Tensor], Tree]

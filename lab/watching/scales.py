@@ -14,9 +14,8 @@ TIMES = 3.0
 """They are, too, if they scatter more than so many times as much, or as little."""
 
 LITTLE = 0.1
-"""Share of the range that holds four fifths of the numbers at a place by which they must lie
-outside of the others' to count: of the narrower range, where whole sets are compared; of that of
-what is measured, where a loop may take rows in their order, and add noise."""
+"""Share of the range that holds four fifths of the numbers at a place by which noise may move them
+out of it."""
 
 FAR, COLUMNS = 5.0, 256
 """The numbers at one place of rows of a table are of another scale if they are spread so many times
@@ -70,7 +69,7 @@ def column_differs(fed: Tensor, asked: Tensor, *, both: bool = False) -> int | N
         )
         ratio = torch.where((theirs > 0) & (ours > 0), theirs / ours, 1.0).float()
         least, most = torch.minimum(least, ratio), torch.maximum(most, ratio)
-        margin = LITTLE * (torch.minimum(theirs, ours) if both else ours).float()
+        margin = LITTLE * torch.minimum(theirs, ours).float()
     outside = _outside(fed, asked, margin)
     if both:
         outside = torch.maximum(outside, _outside(asked, fed, margin))

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from lab.watching.backward import Backward
-from lab.watching.fed import COUNTED, Known, Shown, probed, rounding_of
 from lab.watching.given import GivenSets
 from lab.watching.kept import Call
+from lab.watching.known import Known, rounding_of
+from lab.watching.probes import COUNTED, probed
+from lab.watching.shown import Shown
 
 FEW, SOME = 2, 0.05
 """How many inputs of a loop must be test examples, and which share of all that were seen, for it to

@@ -12,10 +12,10 @@ from lab.evaluators import LoadedSplit
 from lab.evaluators.evaluation import Feed, predictions_on
 from lab.measure import Predictions, predict
 from lab.measure.predict import BATCH
-from lab.watching.fed import Shown
 from lab.watching.network import Change, Reader
 from lab.watching.outputs import Forward, plain_forward
 from lab.watching.sets import NAMED, MeasuredSet
+from lab.watching.shown import Shown
 from lab.worlds import Examples, Samples, World
 from lab.worlds.tasks import Subpopulation
 

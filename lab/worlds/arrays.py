@@ -25,6 +25,8 @@ from lab.core.paths import at_home
 from lab.core.pictures import squared
 from lab.core.text import plain, unknown
 from lab.core.words import first_few
+from lab.worlds.class_names import shown_names
+from lab.worlds.division import divided
 from lab.worlds.kept import EACH, Rows
 from lab.worlds.marks import Marks, column_marks, is_of_clusters
 from lab.worlds.metadata import FLAG as GROUPS
@@ -33,14 +35,8 @@ from lab.worlds.npz import KEYS, Array, Npz, Unfit
 from lab.worlds.samples import Samples
 from lab.worlds.stated_clusters import FLAG as CLUSTERS
 from lab.worlds.stated_clusters import StatedClusters, by_column
-from lab.worlds.stored import (
-    FLAG,
-    StoredWorld,
-    divided,
-    refuse_drawing_settings,
-    shown_names,
-    with_what_there_is,
-)
+from lab.worlds.stored import StoredWorld
+from lab.worlds.stored_settings import FLAG, refuse_drawing_settings, with_what_there_is
 from lab.worlds.version import DIGITS
 
 SUFFIX = ".npz"

@@ -27,6 +27,8 @@ from lab.core.paths import at_home
 from lab.core.pictures import files_below, has_unused_bits, picture_suffixes
 from lab.core.text import plain
 from lab.core.words import those
+from lab.worlds.class_names import shown_names
+from lab.worlds.division import Labeled, divided
 from lab.worlds.file_names import file_marks
 from lab.worlds.kept import EACH, Kept, Rows
 from lab.worlds.marks import Marks, column_marks
@@ -47,15 +49,8 @@ from lab.worlds.samples import Samples
 from lab.worlds.set_names import A_SET, OF_SETS, sets_of_one
 from lab.worlds.stated_clusters import FLAG as CLUSTERS
 from lab.worlds.stated_clusters import StatedClusters, by_column, by_pattern
-from lab.worlds.stored import (
-    FLAG,
-    Labeled,
-    StoredWorld,
-    divided,
-    refuse_drawing_settings,
-    shown_names,
-    with_what_there_is,
-)
+from lab.worlds.stored import StoredWorld
+from lab.worlds.stored_settings import FLAG, refuse_drawing_settings, with_what_there_is
 from lab.worlds.version import DIGITS
 
 NAMED = 6

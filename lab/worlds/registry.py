@@ -16,7 +16,8 @@ from lab.worlds.arrays import SUFFIX, ArrayWorld, array_classes
 from lab.worlds.drawn import DrawnWorld
 from lab.worlds.examples import Examples
 from lab.worlds.folder import FolderWorld, folder_classes
-from lab.worlds.stored import FLAG, STORED
+from lab.worlds.stored import STORED
+from lab.worlds.stored_settings import FLAG
 from lab.worlds.tasks import get_task
 from lab.worlds.world import World
 

@@ -6,14 +6,13 @@ given, or each class is split by the run's seed.
 
 from __future__ import annotations
 
-import unicodedata
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +20,7 @@ import torch
 from torch import Tensor
 
 from lab.core.compared import Counts, counted_by_place
-from lab.core.config import DataConfig, flag
-from lab.core.seeds import permutation
-from lab.core.text import plain
+from lab.core.config import DataConfig
 from lab.core.words import first_few, of_class
 from lab.worlds.association import copy_keys, digests, first_ones
 from lab.worlds.clusters import (
@@ -34,6 +31,7 @@ from lab.worlds.clusters import (
     without_clusters,
     without_clusters_told,
 )
+from lab.worlds.division import Labeled, T
 from lab.worlds.examples import Examples
 from lab.worlds.kept import Kept, Progress, Rows, quiet
 from lab.worlds.marks import Marks
@@ -42,18 +40,14 @@ from lab.worlds.samples import Samples
 from lab.worlds.shares import FIGURES, Follows, judged_examples, shares_told
 from lab.worlds.splits import check_split
 from lab.worlds.stated_clusters import FLAG as CLUSTERS
-from lab.worlds.stated_clusters import StatedClusters, cluster_by_cluster, for_the_test
+from lab.worlds.stated_clusters import StatedClusters
+from lab.worlds.stored_settings import FLAG
 from lab.worlds.tasks import Subpopulation
 from lab.worlds.validate import check_memory
 from lab.worlds.world import World, check_training_end
 
-FLAG = "--data"
-
 STORED = "pictures"
 """What pictures that are not drawn are called."""
-
-TEST = 0.2
-"""Share of each class that is for the test, where it is not said which pictures are."""
 
 UNEVEN = 1.5
 """Times that the largest class of a set may have as many pictures as the smallest without a word:
@@ -62,16 +56,6 @@ figures are compared with a guess among equally frequent classes."""
 FEW = 10
 """A class with fewer test pictures is told of: the interval of its accuracy is then wider than 50
 points if half of them are right (Wilson's)."""
-
-ABOUT_DRAWINGS = (
-    "task", "cues", "cue_visibility", "subpopulations", "missing", "unseen_combinations",
-    "variation", "copies", "obscured",
-)  # fmt: skip
-"""Data settings that need pictures whose attributes are known."""
-
-T = TypeVar("T", bound=Hashable)
-Labeled = tuple[tuple[T, int], ...]
-"""Pictures with their labels, in the order in which a larger set takes them in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -491,94 +475,3 @@ class StoredWorld(World, Generic[T]):
         number = self.stated.number
         last = number[self.pool[num_train - 1][0]]
         return tuple((item, label) for item, label in rest if number[item] != last)
-
-
-def refuse_drawing_settings(data: DataConfig) -> None:
-    """Raise `ValueError` for a setting that needs drawn pictures."""
-    usual = DataConfig()
-    for name in ABOUT_DRAWINGS:
-        if getattr(data, name) != getattr(usual, name):
-            raise ValueError(
-                f"{flag(name)} is about drawn pictures, and {FLAG} {data.data} takes them from"
-                " disk: leave one of them out"
-            )
-
-
-def divided(
-    names: Sequence[str],
-    training: Sequence[Sequence[T]],
-    testing: Sequence[Sequence[T]] | None,
-    *,
-    seed: int,
-    stated: StatedClusters[T] | None = None,
-) -> tuple[Labeled[T], Labeled[T]]:
-    """The pictures for training and those for the test, from those of each class; `testing` None:
-    some of each class are taken, which ones is decided by `seed`. Those of a `stated` cluster come
-    one after the other in training, and are in one of the two; `ValueError` if that cannot be."""
-    pools = [_shuffled(items, seed, name) for name, items in zip(names, training, strict=True)]
-    if testing is None and stated is not None:
-        chosen = for_the_test(names, pools, stated, share=TEST, seed=seed)
-        tests = [[item for item in items if item in chosen] for items in pools]
-        pools = [[item for item in items if item not in chosen] for items in pools]
-    elif testing is None:
-        cuts = [len(items) - max(1, round(TEST * len(items))) for items in pools]
-        tests = [items[cut:] for items, cut in zip(pools, cuts, strict=True)]
-        pools = [items[:cut] for items, cut in zip(pools, cuts, strict=True)]
-    else:
-        tests = [_shuffled(items, seed, name) for name, items in zip(names, testing, strict=True)]
-    if stated is None:
-        return _in_turn(pools), _in_turn(tests)
-    ordered = [_in_turn(each) for each in cluster_by_cluster(pools, stated, seed=seed)]
-    return tuple(pair for each in ordered for pair in each), _in_turn(tests)
-
-
-def shown_names(place: Path, names: Sequence[str], *, what: str = "folder") -> tuple[str, ...]:
-    """The names of classes as they are shown; `ValueError` if one has none, or two have the same.
-    `what` is renamed to mend it."""
-    shown = tuple(map(_composed, names))
-    for name, raw in zip(shown, names, strict=True):
-        same = [other for other, its in zip(names, shown, strict=True) if its == name]
-        if not name:
-            raise ValueError(
-                f"{FLAG} {place}: a class needs a name that can be shown, not {raw!r}; rename the"
-                f" {what}"
-            )
-        if len(same) > 1:
-            raise ValueError(
-                f"{FLAG} {place}: the names of two classes look the same, {same[0]!r} and"
-                f" {same[1]!r}; rename one of them"
-            )
-    return shown
-
-
-def _composed(name: str) -> str:
-    """The name of a class as one line, its accents as they are usually written: macOS writes them
-    as characters of their own (Unicode's form NFD)."""
-    return unicodedata.normalize("NFC", plain(name))
-
-
-def with_what_there_is(data: DataConfig, root: Path, pool: int, tested: int) -> DataConfig:
-    """The settings with `root` as the pictures' place, and no more of them than there are."""
-    return replace(
-        data,
-        data=str(root),
-        num_train=min(data.num_train, pool),
-        num_test=min(data.num_test, tested),
-    )
-
-
-def _shuffled(items: Sequence[T], seed: int, name: str) -> list[T]:
-    """The pictures of a class in the order of the seed."""
-    return [items[i] for i in permutation(len(items), seed, "folder", name)]
-
-
-def _in_turn(classes: Sequence[Sequence[T]]) -> Labeled[T]:
-    """Pictures with their labels, those of each class spread evenly over the whole, so that every
-    prefix has the classes in about the proportions of all: a part of the pictures is then from the
-    same distribution as the others, and so are a training and a test set that are parts."""
-    spread = sorted(
-        ((k + 0.5) / len(items), label, k)
-        for label, items in enumerate(classes)
-        for k in range(len(items))
-    )
-    return tuple((classes[label][k], label) for _, label, k in spread)

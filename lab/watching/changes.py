@@ -1,36 +1,17 @@
-"""Whether the inputs that a loop feeds a network are those that it is measured on: the same
-examples, changed examples, or inputs of another shape."""
+"""How the inputs that a loop feeds a network differ from those that it is measured on: the same
+examples, or changed ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from functools import cached_property
 from itertools import permutations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lab.watching.trees import leaves
+from lab.watching.known import Known, are_finite, rounding_of
+from lab.watching.probes import COUNTED, probed
 from lab.watching.turns import Turn, turns
-
-PROBED = 768
-"""Numbers of an input that are compared, at most: the same ones of each."""
-
-KNOWN = 4000
-"""Measured inputs of which these are kept, at most."""
-
-SAME = 0.02
-"""Numbers are nearly the same up to this share of the spread of those at their place."""
-
-TAIL = 0.05
-"""Share of the numbers at a place, at each end, of which it does not matter for their spread how
-far away they are."""
-
-MANY = 256
-"""Numbers of an input from which on they are taken for those of a picture or a record, of which one
-place may have hardly any spread, and be rounded as others are."""
 
 ALIKE = 0.9995
 """Correlation from which on two inputs show the same, up to a factor and a summand."""
@@ -59,123 +40,12 @@ BLANK = 0.1
 """Share of zeros in the inputs of the loop above that in the measured ones, from which on their
 means say nothing: parts are cut off or left out."""
 
-AT_ONCE = 256
-"""Inputs that are searched at once, at most."""
-
-COUNTED = 16
-"""Numbers of a channel below which two inputs are correlated by chance."""
-
 TRIED = 64
 """Inputs in which changes are looked for, at most."""
 
 APART = 1.0
 """Standard deviations of the numbers of a channel by which its mean must be another one. Zeros, or
 anything else that is constant, in place of up to a half of each input shift it by less."""
-
-
-class Shown:
-    """What the network gets when `count` examples are measured: `probes` of the inputs that pass
-    through it inside `watching`, at most `KNOWN`, and their `shape` without the batch."""
-
-    def __init__(self, count: int) -> None:
-        self.count = min(count, KNOWN)
-        self.shape: torch.Size | None = None
-        self._parts: list[Tensor] = []
-        self._seen, self._unfit = 0, False
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether enough was seen, or nothing can be made of it."""
-        return self._unfit or self._seen >= self.count
-
-    @cached_property
-    def known(self) -> Known | None:
-        """Those of them among which others are searched; to be asked for once it `is_whole`."""
-        return None if self.probes is None else Known(self.probes)
-
-    @property
-    def probes(self) -> Tensor | None:
-        """Of all that were seen, as `probed` (N, C, S); None before there are enough, and where the
-        inputs differ in their shapes, or are not in rows."""
-        if self._unfit or self._seen < self.count:
-            return None
-        return torch.cat(self._parts)[: self.count]
-
-    @contextmanager
-    def watching(self, network: nn.Module, count: int) -> Iterator[None]:
-        """Look at the first call of `network` inside, with `count` examples."""
-        if self.is_whole:
-            yield
-            return
-        calls: list[Any] = []
-
-        def look(module: nn.Module, args: Any, named: Any) -> None:
-            if not calls and not torch.compiler.is_compiling():
-                calls.append(None)
-                try:
-                    self._keep(first_of([args, named], None), count)
-                except Exception:  # whatever is fed, measuring goes on
-                    self._unfit = True
-
-        handle = None
-        with suppress(Exception):  # scripted networks refuse hooks
-            handle = network.register_forward_pre_hook(look, with_kwargs=True)
-        try:
-            yield
-        finally:
-            self._unfit = self._unfit or not calls
-            if handle is not None:
-                handle.remove()
-
-    def _keep(self, found: Tensor, count: int) -> None:
-        rows = found.detach().as_subclass(Tensor)
-        fits = rows.ndim > 1 and len(rows) == count
-        if not fits or self.shape not in (None, rows.shape[1:]):
-            self._unfit = True
-            return
-        self.shape = rows.shape[1:]
-        with torch.no_grad():
-            self._parts.append(probed(rows))
-        self._seen += len(rows)
-
-
-def first_of(inputs: Any, shape: torch.Size | None) -> Tensor:
-    """The tensor of the inputs of a call that is compared: of those in floating point (without any:
-    of all) the first one with rows of this shape, or else with as many axes, or else the first.
-    Complex numbers are two each, along a last axis."""
-    found = [
-        torch.view_as_real(each.resolve_conj()) if each.is_complex() else each
-        for each in leaves(inputs)
-    ]
-    floats = [each for each in found if each.is_floating_point()] or found
-    if shape is not None:
-        fitting = [each for each in floats if each.ndim == len(shape) + 1]
-        same = [each for each in fitting if each.shape[1:] == shape]
-        floats = same or fitting or floats
-    return floats[0]
-
-
-def probed(rows: Tensor) -> Tensor:
-    """Some numbers of each row (N, …), by channel: (N, C, S) on the CPU, float32, or int64 of whole
-    numbers. Which ones they are depends on the shape of a row alone."""
-    split = _by_channel(rows)
-    channels, numbers = split.shape[1:]
-    most = max(1, PROBED // channels)
-    if numbers > most:
-        drawn = torch.randperm(numbers, generator=torch.Generator().manual_seed(0))[:most].sort()[0]
-        split = split.index_select(2, drawn.to(split.device))
-    kind = torch.float32 if split.is_floating_point() else torch.int64
-    return split.detach().to(kind).cpu().clone()
-
-
-def _by_channel(rows: Tensor) -> Tensor:
-    """Rows (N, …) as (N, C, P): of pictures by channel; of others all as one, unless few of their
-    first axis are long ones, as of a record of several signals."""
-    shape = rows.shape[1:]
-    if len(shape) == 3 and shape[0] not in (1, 3, 4) and shape[2] in (1, 3, 4):  # channels last
-        rows, shape = rows.permute(0, 3, 1, 2), torch.Size((shape[2], *shape[:2]))
-    few = len(shape) > 1 and shape[0] <= COUNTED <= shape[1:].numel()
-    return rows.reshape(len(rows), shape[0] if few else 1, -1)
 
 
 class Difference(NamedTuple):
@@ -203,7 +73,7 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     known, some = int(same.sum()), bool(exactly.any())
     if known > expected / 2:
         return Difference(True)
-    finite, rest = _are_finite(fed), shown[_are_finite(shown)]
+    finite, rest = are_finite(fed), shown[are_finite(shown)]
     if int(finite.sum()) < LEAST or len(rest) < LEAST:
         return Difference(some)
     rows, fed, same, shown = rows[finite], fed[finite], same[finite], rest
@@ -215,104 +85,6 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     if changed is None and not (known or are_words) and found <= MOST * len(others):
         changed = _shifted(fed, shown)
     return (changed or Difference(False))._replace(known=some)
-
-
-def _bytes(numbers: Tensor) -> Tensor:
-    """Numbers from 0 to 1 as files of pictures have them."""
-    return (numbers * 255).round() / 255
-
-
-ROUNDINGS: dict[str, Callable[[Tensor], Tensor]] = {
-    "bfloat16": lambda numbers: numbers.bfloat16().float(),
-    "float16": lambda numbers: numbers.half().float(),
-    "bytes": _bytes,
-}
-"""How inputs may be rounded before a network gets them."""
-
-
-def rounding_of(fed: Tensor) -> str:
-    """The one of `ROUNDINGS` that changes nothing of floats (N, C, S), since they are rounded so;
-    "" if there is none."""
-    if not fed.is_floating_point():
-        return ""
-    for name, rounded in ROUNDINGS.items():
-        if torch.equal(rounded(fed).nan_to_num(), fed.nan_to_num()):
-            return name
-    return ""
-
-
-class Known:
-    """Inputs that are measured, by their `probes` (M, C, S), among which others are searched."""
-
-    def __init__(self, probes: Tensor) -> None:
-        self.probes = probes
-        self._of_rounding: dict[str, set[bytes]] = {}
-
-    def equal(self, fed: Tensor, rounding: str = "") -> Tensor:
-        """Which (N,) bool of the probes `fed` (N, C, S) equal one of them in each number, where all
-        are rounded by one of `ROUNDINGS`, if it is named."""
-        if rounding:
-            ours, theirs = self._rounded(rounding), ROUNDINGS[rounding](fed)
-        else:
-            ours, theirs = self._bits, fed
-        if fed.dtype != self.probes.dtype:
-            ours, theirs = {*_bits(self.probes.double())}, fed.double()
-        return torch.tensor([each in ours for each in _bits(theirs)], dtype=torch.bool)
-
-    def near(self, fed: Tensor) -> Tensor:
-        """Which (N,) bool of the probes `fed` (N, C, S) are the same as one of them up to `SAME`;
-        exactly the same, where one of both are whole numbers."""
-        if not fed.is_floating_point() or not self.probes.is_floating_point():
-            return self.equal(fed)
-        ours, spread, finite = self._plain, self._spread, self._finite
-        scale = torch.where(spread > 0, spread, 1.0)
-        scaled = ours / scale
-        found = [torch.zeros(0, dtype=torch.bool)]
-        for part in torch.split(fed.flatten(1), AT_ONCE):
-            theirs, theirs_finite = part.nan_to_num(0.0, 0.0, 0.0), part.isfinite()
-            nearest = torch.cdist(theirs / scale, scaled).argmin(dim=1)
-            same = (theirs - ours[nearest]).abs() <= SAME * spread
-            found.append((same & (theirs_finite == finite[nearest])).all(dim=1))
-        return torch.cat(found)
-
-    def _rounded(self, rounding: str) -> set[bytes]:
-        if rounding not in self._of_rounding:
-            self._of_rounding[rounding] = {*_bits(ROUNDINGS[rounding](self.probes))}
-        return self._of_rounding[rounding]
-
-    @cached_property
-    def _bits(self) -> set[bytes]:
-        return {*_bits(self.probes)}
-
-    @cached_property
-    def _finite(self) -> Tensor:
-        """Which numbers (M, P) are finite."""
-        return self.probes.flatten(1).isfinite()
-
-    @cached_property
-    def _plain(self) -> Tensor:
-        """The numbers (M, P), with 0 for those that are not finite."""
-        return self.probes.flatten(1).nan_to_num(0.0, 0.0, 0.0)
-
-    @cached_property
-    def _spread(self) -> Tensor:
-        """The standard deviation (P,) of the numbers at each place without their tails; of `MANY`
-        places at least the median of all that have one."""
-        low, high = (torch.quantile(self._plain, end, dim=0) for end in (TAIL, 1 - TAIL))
-        spread = self._plain.clamp(low, high).std(dim=0, correction=0)
-        if len(spread) >= MANY and bool((spread > 0).any()):
-            spread = spread.clamp(min=spread[spread > 0].median())
-        return spread
-
-
-def _bits(probes: Tensor) -> list[bytes]:
-    """The bits of the numbers of each (N, C, S), which are the same for 0.0 and -0.0."""
-    return [row.tobytes() for row in (probes + 0).flatten(1).numpy()]
-
-
-def _are_finite(probes: Tensor) -> Tensor:
-    """Which of the probes (N, C, S) have finite numbers only: (N,) bool."""
-    return probes.flatten(1).isfinite().all(dim=1)
 
 
 def _turned(rows: Tensor, shown: Tensor, known: int) -> Difference | None:
