@@ -114,6 +114,29 @@ class Part(Around):
         return len(self.indices)
 
 
+class OwnNames(Dataset[Any]):
+    """A part of another dataset, in attributes that are called as its writer likes, with a dataset
+    of backgrounds or without."""
+
+    def __init__(self, base: Any, rows: Any, background: Any = None) -> None:
+        self.base, self.rows, self.background = base, rows, background
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = self.base[int(self.rows[index])]
+        return x + torch.rand(()), y
+
+
+class Beside(Drawn):
+    """Examples of its own, and another dataset from which it takes none."""
+
+    def __init__(self, ids: Sequence[int], other: Any) -> None:
+        super().__init__(ids)
+        self.background = other
+
+
 class Mixed(Around):
     def __getitem__(self, index: int) -> Any:
         other = int(torch.randint(len(self), ()))
@@ -173,6 +196,16 @@ CASES: dict[str, tuple[Any, Any, int]] = {
     ),
     "numbers of its own": (Part(WHOLE, range(25)), Around(Part(WHOLE, range(10, 40))), 15),
     "numbers from the end": (Part(WHOLE, range(-40, -15)), Subset(WHOLE, range(-30, 0)), 15),
+    "names of its own": (
+        OwnNames(WHOLE, list(range(25))), OwnNames(WHOLE, torch.arange(10, 40)), 15,
+    ),
+    "names of its own, halves": (
+        OwnNames(WHOLE, np.array(EVEN)), Around(OwnNames(WHOLE, tuple(ODD))), 0,
+    ),
+    "two datasets inside": (
+        OwnNames(WHOLE, range(25), OTHERS), OwnNames(WHOLE, range(10, 40), OTHERS), 0,
+    ),
+    "none is taken": (Beside(range(20), WHOLE), Beside(range(20, 40), WHOLE), 0),
     "mixed": (Mixed(Subset(WHOLE, range(25))), Around(Subset(WHOLE, range(10, 40))), 15),
     "kept": (Kept(Subset(WHOLE, range(25))), Around(Subset(WHOLE, range(10, 40))), 15),
     "other labels": (OtherLabels(Subset(WHOLE, range(25))), Subset(WHOLE, range(10, 40)), 15),

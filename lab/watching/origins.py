@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import ConcatDataset, Subset
+from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from lab.models import same_tensor
 from lab.worlds.datasets import INNER
@@ -89,21 +89,44 @@ def _inside(dataset: Any) -> tuple[Any, np.ndarray]:
         with suppress(TypeError, ValueError):  # of indices that are no numbers
             return dataset.dataset, _whole_numbers(dataset.indices)
         return nothing
-    for name in INNER:
-        inner: Any = getattr(dataset, name, ())
-        if inner is dataset or not _method(type(inner)):
+    for name in _inner_names(dataset):
+        inner: Any = getattr(dataset, name)
+        if not _method(type(inner)):
             continue
         with suppress(Exception):  # of the user's code
-            candidates = []
-            count = len(dataset)
-            indices: Any = getattr(dataset, "indices", ())
-            if hasattr(indices, "__len__") and len(indices) == count:
-                candidates.append(_whole_numbers(indices))
-            if len(inner) == count:
-                candidates.append(np.arange(count))
-            if candidates and (found := _taken(dataset, name, inner, candidates)) is not None:
+            usual, others = _candidates(dataset, len(inner))
+            if (found := _taken(dataset, name, inner, usual, others)) is not None:
                 return inner, found
     return nothing
+
+
+def _inner_names(dataset: Any) -> list[str]:
+    """The attributes in which a dataset may keep the one that it takes its examples from: those of
+    `INNER` that it has, or else the only one, whatever its name, that is a dataset of torch."""
+    own = getattr(dataset, "__dict__", {})
+    others = [name for name, each in own.items() if isinstance(each, Dataset)]
+    found = [name for name in INNER if getattr(dataset, name, None) is not None]
+    found = found or (others if len(others) == 1 else [])
+    return [name for name in found if getattr(dataset, name) is not dataset]
+
+
+def _candidates(dataset: Any, inside: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """What may be the numbers (N,) of a dataset's examples in another one of `inside`: its
+    `indices`, and all of that one in their order; and other attributes with a whole number below
+    `inside` for each."""
+    count, usual, others = len(dataset), [], []
+    for name in {**getattr(dataset, "__dict__", {}), "indices": None}:
+        values: Any = getattr(dataset, name, None)
+        if isinstance(values, (list, tuple, range, np.ndarray, Tensor)) and len(values) == count:
+            with suppress(Exception):  # of what holds anything else
+                numbers = _whole_numbers(values)
+                if name == "indices":
+                    usual.append(numbers)
+                elif numbers.min(initial=0) >= 0 and numbers.max(initial=0) < inside:
+                    others.append(numbers)
+    if inside == count:
+        usual.append(np.arange(count))
+    return usual, others
 
 
 def _whole_numbers(indices: Any) -> np.ndarray:
@@ -129,11 +152,12 @@ class _Asked:
 
 
 def _taken(
-    dataset: Any, name: str, inner: Any, candidates: Sequence[np.ndarray]
+    dataset: Any, name: str, inner: Any, usual: Sequence[np.ndarray], others: Sequence[np.ndarray]
 ) -> np.ndarray | None:
-    """Which of the `candidates` (N,) are the numbers of the examples that `dataset` reads of
-    `inner`, its attribute `name`: the one that holds for some of them. If it reads none (it keeps
-    what it has read, or gets at them otherwise), all of its labels must be theirs."""
+    """Which of the candidates (N,), `usual` and `others`, are the numbers of the examples that
+    `dataset` reads of `inner`, its attribute `name`: the first that holds for some of them. If it
+    reads none (it keeps what it has read, or gets at them otherwise), they must be usual ones in
+    an attribute of a usual name, and all of its labels must be theirs."""
     seen = copy.copy(dataset)
     asked = _Asked(inner)
     setattr(seen, name, asked)
@@ -143,7 +167,9 @@ def _taken(
         asked.numbers.clear()
         seen[position]
         read.append([number % len(inner) for number in asked.numbers])
-    for numbers in candidates:
+    if not any(read) and name not in INNER:
+        return None
+    for numbers in (*usual, *others) if any(read) else usual:
         wanted = [int(numbers[position]) % len(inner) for position in tried]
         if any(read):
             if all(w in own[:READ] for w, own in zip(wanted, read, strict=True)):
