@@ -22,7 +22,7 @@ from lab.runs.train import start
 from lab.watching.watcher import Watcher
 from lab.worlds import open_world
 from lab.worlds.groups import told_by, told_by_chance
-from lab.worlds.stated_clusters import by_column, by_pattern, for_the_test
+from lab.worlds.stated_clusters import by_column, by_pattern, by_values, for_the_test
 from lab.worlds.stored import StoredWorld
 from support.configs import tiny
 
@@ -450,7 +450,8 @@ def test_a_set_of_one_cluster_is_shown_without_intervals(
         num_test=24,
     )  # fmt: skip
     result = start(config)
-    assert "24 test pictures of 1: no intervals" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "24 test pictures of 1: no intervals of what is measured on test pictures." in said
     assert "are of one cluster, from which nothing is known" in " ".join(result.verdict.split())
     evaluate(result.folder, lists={}, numbers={}, counterfactuals=0)
     said = capsys.readouterr().out
@@ -523,3 +524,18 @@ def test_a_few_examples_with_another_value_than_their_cluster_do_not_matter(
         by_chance = told_by_chance(site, train, together)
         surprising += told_by(site, train, together).value > by_chance.interval[1]
     assert surprising <= 2
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "then"),
+    [
+        ("aab", "ccd", "intervals take clusters for independent."),
+        ("aaa", "ccd", "no intervals of what is measured on training pictures."),
+        ("aab", "ccc", "no intervals of what is measured on test pictures."),
+        ("aaa", "ccc", "no intervals."),
+    ],
+)
+def test_the_first_line_says_what_has_intervals(train: str, test: str, then: str) -> None:
+    values = dict(enumerate(train + test))
+    told = by_values(values).told(range(len(train)), range(len(train), len(values)), "pictures")
+    assert told.endswith(f": {then}")

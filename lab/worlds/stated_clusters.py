@@ -86,7 +86,10 @@ class StatedClusters(Generic[T]):
             else ""
         )
         count = those(len(mine), "cluster", "clusters")
-        then = "intervals take clusters for independent" if len(theirs) > 1 else "no intervals"
+        alone_in = [what for what, its in (("training", mine), ("test", theirs)) if len(its) == 1]
+        then = "no intervals" if alone_in else "intervals take clusters for independent"
+        if len(alone_in) == 1:
+            then += f" of what is measured on {alone_in[0]} {noun}"
         return (
             f"{len(train):,} training {noun} are of {count} by {by}, {len(test):,} test {noun} of"
             f" {len(theirs):,}{both}: {then}.{rest}"
