@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lab.core.cli import main
+from lab.core.cli import BROKEN_PIPE, main
 from lab.core.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from lab.core.estimate import Estimate, wilson
 from lab.core.run_dir import RunDir
@@ -249,6 +249,22 @@ def test_the_script_prints_and_writes_all_of_it(
     assert capsys.readouterr().out == first
     assert (folder / "failures.png").read_bytes() == drawn
     (folder / "failures.png").unlink()
+
+
+def test_files_are_written_also_where_nobody_reads_what_is_printed(
+    folder: Path, tmp_path: Path
+) -> None:
+    """As `evaluate.py RUN --examples a.csv | head -1` does."""
+    words = [str(folder), "--counterfactuals", "3", "--num-test", "30"]
+    files = ["--examples", str(tmp_path / "a.csv"), "--json", str(tmp_path / "a.json")]
+    program = command("evaluate.py", *words, *files)
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as done:
+        assert done.stdout and done.stderr
+        done.stdout.close()
+        said = done.stderr.read().decode()
+    assert (done.returncode, "Traceback" in said) == (BROKEN_PIPE, False)
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 1 + 24 + 30
+    assert json.loads((tmp_path / "a.json").read_text())["accuracy"]["test"]["count"] == 30
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate
+from lab.core.lines import Lines
 from lab.core.program import from_here, quoted
 from lab.core.text import escape
 from lab.core.words import (
@@ -38,15 +39,10 @@ PLAIN = "erm"
 
 
 class Display:
-    """Lines on standard output; on a terminal also a progress bar, on standard error.
-
-    Whoever reads the lines may end before the run does, and a log's disk may be full: the run goes
-    on in silence, and `lost` is the error of the first line that could not be written.
-    """
-
-    lost: OSError | None = None
+    """`lines` on standard output; on a terminal also a progress bar, on standard error."""
 
     def __init__(self, config: RunConfig, folder: Path, noun: str) -> None:
+        self.lines = Lines()
         self.live = bool(sys.stderr and sys.stderr.isatty())
         self._config = config
         self._folder = folder
@@ -71,7 +67,7 @@ class Display:
             batch = f", each with new {noun}"
         elif train.batch_size >= data.num_train:
             batch = f", each with all {data.num_train:,} training {noun}"
-        self._say(
+        self.lines.say(
             f"{escape(self._folder)}: {verb} {what} of {data.image_size} px, then"
             f" {least}{in_steps(train.max_steps)} of {model.model} ({parameters})"
             f" on {device}{batch}"
@@ -91,12 +87,12 @@ class Display:
             counts += " (TensorBoard's text 'groups' lists them)"
         wrong = f"; {those(mislabeled, 'has', 'have')} a wrong label" if mislabeled else ""
         first = "first " if self._config.train.online else ""
-        self._say(f"{first}training {self._noun}: {counts}{wrong}")
+        self.lines.say(f"{first}training {self._noun}: {counts}{wrong}")
 
     def note(self, sentence: str) -> None:
         """Say something about the pictures that is no fault; nothing if it is empty."""
         if sentence:
-            self._say(sentence)
+            self.lines.say(sentence)
 
     def columns(self, found: Mapping[str, tuple[Estimate, Estimate]]) -> None:
         """Say how much each column that forms groups tells about the class, and how much by
@@ -105,12 +101,12 @@ class Display:
             what = f"column: {name} alone tells the class of {share(told, first=True)} of the"
             usual = f"{percent(by_chance.value)} ({percents(by_chance)})"
             if told.value <= by_chance.interval[1]:
-                self._say(
+                self.lines.say(
                     f"{what} training {self._noun}, no more than a column would that has nothing to"
                     f" do with the class: {usual}"
                 )
             else:
-                self._say(
+                self.lines.say(
                     f"{what} training {self._noun} (one that has nothing to do with it: {usual})"
                 )
 
@@ -122,7 +118,7 @@ class Display:
             cue, shown = each.cue, each.shown
             words = " / ".join(reversed(cue.words))
             what = f"{shown.count:,} training {self._noun}"
-            self._say(
+            self.lines.say(
                 f"cue: {cue.attribute} ({words}) agrees with the {label} on"
                 f" {share(each.strength, first=True)} of the {self._noun} that show it, which are"
                 f" {counted(shown, what)} ({100 * cue.strength:g} % asked for; without a link it"
@@ -142,20 +138,20 @@ class Display:
             known = [count for count in groups.values() if count]
             none = len(groups) - len(known)
             without = f", and {those(none, 'possible one has', 'possible ones have')} none"
-            self._say(
+            self.lines.say(
                 f"training groups{by}: {len(known):,}, of {min(known):,} to {max(known):,}"
                 f" {self._noun}{without if none else ''} (TensorBoard's text 'groups' lists them)"
             )
         elif groups:
             counts = ", ".join(f"{count:,} {name}" for name, count in groups.items())
-            self._say(f"training groups{by}: {counts}")
+            self.lines.say(f"training groups{by}: {counts}")
 
     def warn(self, warnings: Sequence[str]) -> None:
         """Say what is suspicious about the pictures or the network."""
         if self._bar is not None:
             self._bar.clear()
         for warning in warnings:
-            self._say(f"warning: {warning}")
+            self.lines.say(f"warning: {warning}")
 
     def begin(self, step: int, batch_size: int) -> None:
         """Show the bar, beginning at `step`."""
@@ -188,7 +184,7 @@ class Display:
 
     def fitted(self, step: int) -> None:
         """Say that training ended because the training loss reached its bound."""
-        self._say(
+        self.lines.say(
             f"ended after {in_steps(step)}: the mean loss on the training {self._noun} was at most"
             f" {self._config.loss_bound:g} at two evaluations in a row"
         )
@@ -196,7 +192,7 @@ class Display:
     def chosen(self, step: int, weights_of: int) -> None:
         """Say which weights early stopping kept."""
         steps = in_steps(step)
-        self._say(
+        self.lines.say(
             f"ended after {steps}; kept the weights of step {weights_of:,}, where the loss"
             f" on the validation {self._noun} was lowest"
         )
@@ -206,26 +202,17 @@ class Display:
         width = min(shutil.get_terminal_size().columns, 100)
         spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
         board = f"{from_here('board')} --logdir {quoted(self._folder.parent)}"
-        self._say(f"seconds: {spent}")
+        self.lines.say(f"seconds: {spent}")
         lines = [textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines()]
-        self._say("\n" + "\n".join(lines) + "\n")
+        self.lines.say("\n" + "\n".join(lines) + "\n")
         link = deep_links(f"http://{HOST}:{PORT}/", run=self._folder.name)[0].url
-        self._say(f"Look at it in TensorBoard: {board}\nthen open {link}")
+        self.lines.say(f"Look at it in TensorBoard: {board}\nthen open {link}")
 
     def example_scores(self, file: Path, left_out: Mapping[str, str]) -> None:
         """Say where the scores of the training examples are, and which are `left_out`, by heading
         with the reason."""
-        self._say(
+        self.lines.say(
             f"\n{escape(file)} says how hard each training {singular(self._noun)} was to learn"
         )
         for heading, why in left_out.items():
-            self._say(f"left out: {heading}, because {why}")
-
-    def _say(self, line: str) -> None:
-        if self.lost is not None:
-            return
-        try:
-            print(line, flush=True)
-        except OSError as error:
-            error.filename = error.filename or "standard output"
-            self.lost = error
+            self.lines.say(f"left out: {heading}, because {why}")

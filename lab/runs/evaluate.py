@@ -10,6 +10,7 @@ from typing import Any
 
 from lab.core.atomic import check_files, replace_text
 from lab.core.config import RunConfig, to_json
+from lab.core.lines import Lines
 from lab.core.program import quoted, spelled
 from lab.core.run_dir import RunDir
 from lab.core.text import escape
@@ -67,8 +68,8 @@ def evaluate(
 
     `lists` and `numbers` are data settings that replace the run's own, as in `evaluation_config`.
     `metric` are metrics of the user's own; `OWN`: those of the run. `model_file` and `data` are as
-    for `open_run`. `ValueError` or `OSError`
-    before anything is measured if a setting or a file cannot work.
+    for `open_run`. `ValueError` or `OSError` before anything is measured if a setting or a file
+    cannot work; `OSError` at the end, with all files written, if standard output is gone.
     """
     out = None
     if hunt:
@@ -98,10 +99,11 @@ def evaluate(
         if path and RunDir(path.parent).owns(path):
             raise ValueError(f"{flag} {path}: that is the run's own; choose another name")
 
+    lines = Lines()
     state = _unfinished(RunDir(folder), own, measured_step)
     known, doubts = _known(world)
     setting = setting_text(own, config, world, known=known)
-    print(f"{escape(folder)}{state}\n{setting}\n", flush=True)
+    lines.say(f"{escape(folder)}{state}\n{setting}\n")
     few = world.load("test", min(FEW, config.data.num_test)).images
     if returns_probabilities(model, few):
         doubts.append(
@@ -109,21 +111,23 @@ def evaluate(
             " log odds are those of other answers"
         )
     for line in [*doubts, *_changed_data(RunDir(folder), metric)]:
-        print(f"warning: {line}\n", flush=True)
+        lines.say(f"warning: {line}\n")
     if isinstance(world, DrawnWorld):
         for line in fewer_counterfactuals(counterfactuals, world):
-            print(f"warning: {line}\n", flush=True)
+            lines.say(f"warning: {line}\n")
+    if not any(written.values()):
+        lines.end()
     with progress_bar() as progress:
         metrics = measure(
             world, model, counterfactuals=counterfactuals, own=own_metrics, progress=progress
         )
-    print(to_text(metrics, world), flush=True)
+    lines.say(to_text(metrics, world))
     if examples_file:
         trained = open_world(own.data, seed=own.seed, device=place)
         with progress_bar() as progress:
             text = example_table(model, train=trained, test=world, progress=progress)
         replace_text(examples_file, text)
-        print(f"\n{escape(examples_file)}")
+        lines.say(f"\n{escape(examples_file)}")
     told: dict[str, Any] = {"run": str(folder), "config": json.loads(to_json(config))}
     if hunt and out and isinstance(world, DrawnWorld):
         with progress_bar() as progress:
@@ -136,12 +140,13 @@ def evaluate(
         words = failure_text(
             failures, noun=world.noun, resamples=hunt.resamples, generations=hunt.generations
         )
-        print(f"\n{words}\n\n{escape(out)}")
+        lines.say(f"\n{words}\n\n{escape(out)}")
         metrics |= failure_metrics(failures)
         told["failures"] = failure_entries(failures, world.classes)
     if json_file:
         text = json.dumps(told | nest(metrics), indent=2, allow_nan=False)
         replace_text(json_file, text + "\n")
+    lines.end()
 
 
 def _known(world: World) -> tuple[bool, list[str]]:

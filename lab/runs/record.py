@@ -305,7 +305,7 @@ class Record:
     @property
     def unsaid(self) -> OSError | None:
         """Why some of the run's lines could not be written to standard output; None: all were."""
-        return self._display.lost
+        return self._display.lines.lost
 
     @property
     def _evaluated(self) -> int:
