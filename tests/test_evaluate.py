@@ -259,7 +259,8 @@ def test_files_are_written_also_where_nobody_reads_what_is_printed(
     files = ["--examples", str(tmp_path / "a.csv"), "--json", str(tmp_path / "a.json")]
     program = command("evaluate.py", *words, *files)
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as done:
-        assert done.stdout and done.stderr
+        assert done.stdout
+        assert done.stderr
         done.stdout.close()
         said = done.stderr.read().decode()
     assert (done.returncode, "Traceback" in said) == (BROKEN_PIPE, False)
