@@ -1712,3 +1712,28 @@ def test_settings_may_be_scalars_of_numpy_and_torch(tmp_path: Path) -> None:
     assert json.loads(text)["train"]["learning_rate"] == 0.5
     assert '"mine": 3' in text
     assert '"on": true' in text
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_two_arrays_of_inputs_are_the_parts_of_each(
+    kind: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    """As (numbers, categories); a list of two examples is none of that."""
+
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(6, 2)
+
+        def forward(self, one: Tensor, other: Tensor) -> Tensor:
+            return self.head(torch.cat([one, other], dim=1))  # type: ignore[no-any-return]
+
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.randn(40, 2, generator=generator), torch.randn(40, 4, generator=generator)
+    labels = torch.arange(40) % 2
+    model, given = Both(), (kind((one, other)), labels)
+    with watch(model, train=given, test=given, out=tmp_path / "run", quiet=True, pictures=False):
+        pass
+    right = (model(one, other).argmax(dim=1) == labels).float().mean()
+    summary = RunDir(tmp_path / "run").summary()
+    assert summary["accuracy"]["test"]["value"] == pytest.approx(float(right))

@@ -70,7 +70,7 @@ class Source:
             raise ValueError(
                 f"{what} is an iterable dataset, whose examples have no numbers: give {FORMS}"
             )
-        if isinstance(given, (list, tuple)) and len(given) == 2 and not _is_item(given[0]):
+        if isinstance(given, (list, tuple)) and len(given) == 2 and not all(map(_is_item, given)):
             labels = given[1]
             if is_texts(labels) or isinstance(labels, (list, tuple)):
                 labels = self._labels(labels)
