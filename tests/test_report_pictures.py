@@ -146,6 +146,24 @@ def test_a_share_that_all_seeds_agree_on_is_not_apart_from_others() -> None:
     assert "lowest" not in lowest(shares, by="class"), "both are equal"
 
 
+def test_a_group_that_some_test_sets_lack_is_told() -> None:
+    shares = {
+        "sick, hospital A": Estimate(0.9, 0.85, 0.95, 3),
+        "sick, hospital C": Estimate(0.1, count=2),
+    }
+    said = lowest(shares, by="group")
+    assert "hospital C: 0.10" in said
+    assert said.endswith(
+        " Not in the test sets of all 3 seeds: sick, hospital C (in those of 2); the worst group of"
+        " each is one that it has."
+    )
+    many = {f"group {k}": Estimate(k / 30, count=1 + (k > 4)) for k in range(30)}
+    first = "group 0 (in those of 1), group 1 (in those of 1), group 2 (in those of 1) and 2 more;"
+    assert f" Not in the test sets of all 2 seeds: {first}" in lowest(many, by="group")
+    shares["sick, hospital C"] = Estimate(0.1, count=3)
+    assert "Not in" not in lowest(shares, by="group")
+
+
 def test_a_gap_that_all_seeds_agree_on_has_no_interval() -> None:
     """That it is 0 in each of two says nothing of their spread."""
     agreed, spread_out = Estimate(0.0, 0.0, 0.0, 2), Estimate(0.1, -0.2, 0.4, 2)

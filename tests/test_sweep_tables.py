@@ -33,6 +33,7 @@ from lab.experiments.lessons.claims import at_least
 from lab.experiments.metrics import FITTED, check_metrics
 from lab.experiments.presets import learning_curve
 from lab.experiments.presets.sweep import view
+from lab.experiments.report_card.sections.section import Asked
 from lab.experiments.runner.grid import with_settings
 from lab.experiments.show.curves import above_guessing, curves, errors_of, power_laws
 from lab.experiments.show.maps import heat_map
@@ -96,6 +97,31 @@ def test_every_metric_that_is_asked_for_has_a_column() -> None:
     assert heading[-2:] == ["shapley/eyes", RELIANCE]
     assert {row[-1] for row in rows} == {"—"}, "no run has it, and the column says so"
     assert all(row[-2].startswith("0.") for row in rows)
+
+
+def test_a_group_that_some_test_sets_lack_is_the_mean_of_the_others() -> None:
+    """As of a hospital with few patients."""
+    tag = "group_accuracy/sick,hospital=C"
+    table = planted({"num_train": [8]})
+    (whole,) = table.cells
+    lacking = changed(whole, tag, [0.25, 0.5, 0.0, 0.0]).runs[:2] + whole.runs[2:]
+    table = replace(table, cells=(replace(whole, runs=lacking),))
+    (cell,) = table.cells
+    assert cell.mean(tag) == mean_of_seeds([0.25, 0.5])
+    with pytest.raises(ValueError, match="group_accuracy"):
+        cell.values(tag)
+    assert tag not in cell.tags
+    _, (*_, told) = rows_of(to_markdown(view(table, metrics=[tag])))
+    assert told == "0.375 (0.000–1.000) [0.250–0.500] in 2 of 4 seeds"
+    (row,) = [
+        each for each in csv.DictReader(io.StringIO(cells_csv(table))) if each["metric"] == tag
+    ]
+    assert (row["seeds"], row["mean"], row["lowest"]) == ("2", "0.375", "0.25")
+    asked = Asked(model="cnn", tables={"learning": replace(
+        table, grid={**table.grid, "model": ("cnn",)}, cells=(
+            replace(cell, settings={**cell.settings, "model": "cnn"}),
+        ))}, base=cell.config, device="cpu")  # fmt: skip
+    assert asked.family("group_accuracy") == {"sick,hospital=C": mean_of_seeds([0.25, 0.5])}
 
 
 def test_intervals_are_students_and_differences_are_taken_seed_by_seed() -> None:

@@ -73,8 +73,9 @@ def sweep(flags: Flags) -> int:
     table = outcome.table
     if table.tags and not any(path.suffix == ".png" for path in outcome.files):
         print("no figure: a map takes two settings, a curve three values of a number")
+    known = {tag for cell in table.cells for tag in cell.found}
     for tag in flags.metrics:
-        if table.tags and tag not in table.tags:
+        if known and tag not in known:
             print(f"no finished run has the metric {tag}", file=sys.stderr)
     if table.tags:
         board = f"{from_here('board')} --logdir {quoted(table.out / MEAN)}"

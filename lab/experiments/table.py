@@ -90,6 +90,12 @@ class Cell:
         first, *others = (run.metrics for run in self.runs) if self.runs else [{}]
         return tuple(tag for tag in first if all(tag in other for other in others))
 
+    @property
+    def found(self) -> tuple[str, ...]:
+        """The tags of the final metrics that any of its runs has: of a group, which the test sets
+        of some seeds may lack, too."""
+        return tuple(dict.fromkeys(tag for run in self.runs for tag in run.metrics))
+
     def values(self, tag: str) -> Numbers:
         """The final metric `tag` of each seed (S,); `ValueError` if a run has none of that name."""
         for run in self.runs:
@@ -98,10 +104,15 @@ class Cell:
                 raise ValueError(unknown(what, tag, run.metrics))
         return np.array([run.metrics[tag].value for run in self.runs], dtype=np.float64)
 
+    def known(self, tag: str) -> Numbers:
+        """The final metric `tag` of each seed that has it (K,)."""
+        having = [run.metrics[tag].value for run in self.runs if tag in run.metrics]
+        return np.array(having, dtype=np.float64)
+
     def mean(self, tag: str) -> Estimate:
-        """The mean of the final metric `tag` over the seeds, with Student's 95 % interval (two
-        seeds or more)."""
-        return mean_of_seeds(self.values(tag).tolist())
+        """The mean of the final metric `tag` over the seeds that have it, with Student's 95 %
+        interval (two seeds or more); `ValueError` if none has."""
+        return mean_of_seeds((self.known(tag) if tag in self.found else self.values(tag)).tolist())
 
     def judged(self, tag: str) -> Estimate:
         """As `mean`, but of each seed what stands for the plain `tag` where memorization is judged

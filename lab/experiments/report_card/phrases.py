@@ -40,7 +40,8 @@ def lowest(accuracies: Mapping[str, Estimate], *, by: str) -> str:
     ends, mark = (" ", ", ") if all(map(str.isalpha, told)) else (": ", "; ")
     shares = mark.join(f"{name}{ends}{interval(accuracies[name])}" for name in told)
     if len(told) < len(ranked):
-        return f"Accuracy by {by}, the lowest of {len(ranked):,}: {shares}."
+        some = _lacking(accuracies, by=by)
+        return f"Accuracy by {by}, the lowest of {len(ranked):,}: {shares}.{some}"
     rivals = [
         name
         for name, share in accuracies.items()
@@ -52,4 +53,17 @@ def lowest(accuracies: Mapping[str, Estimate], *, by: str) -> str:
     unsure = f", though not surely lower than on {listed(rivals)}" if rivals else ""
     same = len({share.value for share in accuracies.values()}) == 1 < len(ranked)
     ends = "" if same else f" It is lowest on {worst}{unsure}."
-    return f"Accuracy by {by}: {shares}.{ends}"
+    return f"Accuracy by {by}: {shares}.{ends}{_lacking(accuracies, by=by)}"
+
+
+def _lacking(accuracies: Mapping[str, Estimate], *, by: str) -> str:
+    """A sentence on those that the test sets of some seeds lack; empty if there are none."""
+    seeds = max(share.count or 1 for share in accuracies.values())
+    having = {name: share.count or 1 for name, share in accuracies.items()}
+    some = [f"{name} (in those of {k:,})" for name, k in having.items() if k < seeds]
+    if not some:
+        return ""
+    if len(some) > LOWEST:
+        some = [*some[:LOWEST], f"{len(some) - LOWEST:,} more"]
+    then = "; the worst group of each is one that it has" if by == "group" else ""
+    return f" Not in the test sets of all {seeds:,} seeds: {listed(some)}{then}."

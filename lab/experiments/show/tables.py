@@ -155,14 +155,17 @@ def mean_table(
 def mean_text(cell: Cell, tag: str) -> str:
     """A metric's mean over the seeds with its interval, cut to the values that the metric can have,
     and the lowest and highest seed: '0.912 (0.884–0.940) [0.901–0.925]'; '0.500 (all 3 seeds)'
-    where these are the same."""
-    if tag not in cell.tags:
+    where these are the same; with the number of seeds that have it, where others do not."""
+    if tag not in cell.found:
         return NOTHING
-    values = cell.values(tag)
-    text = over_seeds(cell.mean(tag).within(*limits(tag)), 3)
-    if len(values) < 2 or values.min() == values.max():
-        return text
-    return f"{text} [{values.min():.3f}–{values.max():.3f}]"
+    values, mean = cell.known(tag), cell.mean(tag).within(*limits(tag))
+    some = f" in {len(values)} of {len(cell.runs)} seeds" if len(values) < len(cell.runs) else ""
+    if some and not has_spread(mean):
+        return f"{mean.value:.3f}{some}"
+    text = over_seeds(mean, 3)
+    if len(values) > 1 and values.min() < values.max():
+        text += f" [{values.min():.3f}–{values.max():.3f}]"
+    return text + some
 
 
 def difference_table(
@@ -225,8 +228,8 @@ def cells_csv(table: Table) -> str:
     settings = _settings(table)
     rows = []
     for cell in table.cells:
-        for tag in cell.tags:
-            values, mean = cell.values(tag), cell.mean(tag)
+        for tag in cell.found:
+            values, mean = cell.known(tag), cell.mean(tag)
             rows.append(
                 {**_values(cell, settings), "metric": tag, "seeds": len(values),
                  "not_fitted": cell.unfitted, "not_all_shown": cell.unreached,

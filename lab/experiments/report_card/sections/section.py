@@ -38,11 +38,12 @@ class Asked:
         return self.learning[-1]
 
     def family(self, name: str) -> dict[str, Any]:
-        """The metrics NAME/… of the runs with the largest training set, means over the seeds."""
+        """The metrics NAME/… of the runs with the largest training set, means over the seeds that
+        have each."""
         start = f"{name}/"
         return {
             tag.removeprefix(start): self.last.mean(tag)
-            for tag in self.last.tags
+            for tag in self.last.found
             if tag.startswith(start)
         }
 
