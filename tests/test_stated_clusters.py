@@ -209,12 +209,37 @@ def test_who_belongs_to_whom_is_part_of_the_version(tmp_path: Path) -> None:
 
 
 def test_numbers_are_the_same_however_they_are_written() -> None:
-    """pandas writes whole numbers beside missing ones as 7.0."""
-    values = {0: "7.0", 1: "7", 2: " 7 ", 3: "07", 4: "7.5", 5: "nan", 6: "nan", 7: ""}
+    """pandas writes whole numbers beside missing ones as 7.0, and Excel leaves zeros out."""
+    values = {0: "7.0", 1: "7", 2: " 7 ", 3: "007", 4: "7.5", 5: "nan", 6: "nan", 7: "", 8: "70"}
     clusters = by_column("who", values, tuple(values))
     number = clusters.number
-    assert number[0] == number[1] == number[2]
+    assert number[0] == number[1] == number[2] == number[3]
     assert len(set(number.values())) == 6  # unknown ones are each by themselves
+    number = by_pattern("p([0-9]+)", {0: "p007_1.png", 1: "p7_2.png", 2: "p0.png"}).number
+    assert number[0] == number[1] != number[2]
+
+
+@pytest.mark.parametrize("kind", ["old places", "names alone", "no rows", "one row"])
+def test_a_table_of_other_paths_is_told_to_be_that(kind: str, tmp_path: Path) -> None:
+    """And not that each picture is of another cluster."""
+    root = patients(tmp_path / "own", [4] * 20)
+    first, *rows = (root / "metadata.csv").read_text().splitlines()
+    if kind == "old places":
+        rows = [f"/home/anna/{row}" for row in rows]
+    elif kind == "names alone":
+        rows = [row.rpartition("/")[2] for row in rows]
+    else:
+        rows = rows[: kind == "one row"]
+    (root / "metadata.csv").write_text("\n".join([first, *rows]) + "\n")
+    why = {
+        "old places": "has no picture's path from the folder of the table on .*, but /home/anna/",
+        "names alone": "has no picture's path from the folder of the table on .*, but [^/]*$",
+        "no rows": "metadata.csv: it has no rows",
+        "one row": "1 of the 80 pictures has a value, and no two the same, so that none belong",
+    }[kind]
+    with pytest.raises(ValueError, match=why) as raised:
+        world_of(root)
+    assert str(raised.value).startswith("--clusters who: ")
 
 
 def test_pictures_without_a_value_count_by_themselves(tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ def group_accuracies(
 
 
 def worst(accuracies: Mapping[str, Estimate]) -> tuple[str, Estimate]:
-    """The group with the lowest accuracy, with that group's own interval.
+    """The group with the lowest accuracy, with that group's own interval; of several with the same
+    one that of which the interval goes down furthest.
 
     Sagawa et al., "Distributionally robust neural networks for group shifts", ICLR 2020. A minimum
     over groups is biased downwards: the smaller the groups, the more. `ValueError` if there is
@@ -69,7 +70,12 @@ def worst(accuracies: Mapping[str, Estimate]) -> tuple[str, Estimate]:
     """
     if not accuracies:
         raise ValueError("there is no group with an example, and so no worst one")
-    name = min(accuracies, key=lambda name: accuracies[name].value)
+
+    def lowest(name: str) -> tuple[float, float]:
+        share = accuracies[name]
+        return share.value, share.value if share.low is None else share.low
+
+    name = min(accuracies, key=lowest)
     return name, accuracies[name]
 
 

@@ -66,6 +66,7 @@ class Clusters:
             + " below the classes",
             "column": those(self.clusters, "value", "values") + f" of the column {self.column}",
             "names": those(self.clusters, "beginning", "beginnings") + " of file names",
+            "parts": those(self.clusters, "part", "parts") + " of file names",
             "pattern": those(self.clusters, "match", "matches") + f" of {self.column}",
             "given": those(self.clusters, "cluster", "clusters"),
         }[self.kind]
@@ -73,11 +74,13 @@ class Clusters:
     def if_together(self, noun: str) -> str:
         """The condition under which pictures, called `noun`, are such clusters, or that they are
         where that is `stated`."""
+        everywhere = ", in several classes, too," * self.across
         alike = {
             "folder": f"the {noun} of a folder"
             + ", and of those of its name elsewhere," * self.across,
             "column": f"the {noun} with one value of {self.column}",
-            "names": f"{noun} whose names begin alike{', in several classes, too,' * self.across}",
+            "names": f"{noun} whose names begin alike{everywhere}",
+            "parts": f"{noun} whose names have the same part{everywhere}",
             "pattern": f"the {noun} with one match of {self.column}",
             "given": f"the {noun} of one cluster",
         }[self.kind]

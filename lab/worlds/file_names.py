@@ -14,6 +14,7 @@ from lab.worlds.marks import NAMED, Marks, T
 from lab.worlds.name_parts import (
     NAMED_AS,
     PART_OF,
+    Named,
     after_a_day,
     are_codes,
     count_on,
@@ -21,6 +22,7 @@ from lab.worlds.name_parts import (
     in_several,
     is_counter,
     lettered_ones,
+    named_in,
     of_what,
     say_of_what,
 )
@@ -35,6 +37,14 @@ on they begin anew in each."""
 
 LEVELS = 3
 """Numbers in a file's name up to which beginnings are looked at, but for the last one."""
+
+COUNTERS = 0.5
+"""Share of what stands before a patient's name in names of files that is different, from which on
+it is a counter, and no place or day."""
+
+COARSER = 0.9
+"""How many marks without the counter before them there are at most, of those with it, if pictures
+share them."""
 
 TELLING = 0.25
 """From which share on the ends of names tell the class, of 1 where each is in one class only and 0
@@ -76,8 +86,9 @@ def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     named = [mark for mark in outer if mark.named]
     others = [mark for mark in outer if not mark.named]
     found = [*named, *first, *others, *(mark for mark in marks if mark not in first)]
-    several = _of_several_classes(names)
-    return [*found, several] if several.anew else [several, *found]
+    for each in (_after_a_counter(flat), _of_several_classes(names)):
+        found = [*found, each] if each.anew else [each, *found]
+    return found
 
 
 def _of_several_classes(names: Mapping[T, PurePath]) -> Marks[T]:
@@ -90,6 +101,32 @@ def _of_several_classes(names: Mapping[T, PurePath]) -> Marks[T]:
     shared = in_several(of_class.values()) if 2 * len(of) > len(names) else ""
     anew = shared == "all" and count_on({*of.values()})
     return Marks("names", of if shared else {}, anew=anew, named=bool(shared), across=True)
+
+
+def _after_a_counter(sets: Sequence[Mapping[T, PurePath]]) -> Marks[T]:
+    """The marks of pictures by what their names say, after a counter, that they are of, as of
+    0001_patient012.jpg, where some are of the same; else none."""
+    paths = {item: path for each in sets for item, path in each.items()}
+    of_word: dict[str, dict[T, Named]] = {}
+    for item, path in paths.items():
+        for told in named_in(path.stem):
+            if re.search(r"\d", told.before):
+                of_word.setdefault(told.word, {}).setdefault(item, told)
+    for found in of_word.values():
+        whole = {told.before + told.mark for told in found.values()}
+        before = [told.before for told in found.values()]
+        counters = len({*before}) >= COUNTERS * len(whole) or all(map(PART_OF.match, before))
+        marks = {item: told.mark for item, told in found.items()}
+        names = {*marks.values()}
+        if 2 * len(found) > len(paths) and counters and len(names) <= COARSER * len(whole):
+            of_class: dict[PurePath, set[str]] = {}
+            for item, mark in marks.items():
+                of_class.setdefault(paths[item].parent, set()).add(mark)
+            shared = in_several(of_class.values())
+            anew = _begin_anew([{*each.values()} for each in sets])
+            anew = anew or (shared == "all" and count_on(names))
+            return Marks("parts", marks, anew=anew, named=True, across=bool(shared))
+    return Marks("parts", {})
 
 
 def _by_names(

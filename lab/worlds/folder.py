@@ -43,7 +43,7 @@ from lab.worlds.metadata import (
     refuse_classes_alike,
     unused_tables,
 )
-from lab.worlds.name_parts import say_of_what
+from lab.worlds.name_parts import are_of_others
 from lab.worlds.pages import pages_told
 from lab.worlds.samples import Samples
 from lab.worlds.set_names import A_SET, OF_SETS, sets_of_one
@@ -162,8 +162,10 @@ class FolderWorld(StoredWorld[Path]):
         """As of any pictures; empty, too, where each name is of another patient."""
         if self.stated is not None:
             return super().unmarked()
-        stems = [path.stem for each in self.whole for path, _ in each]
-        return "" if say_of_what(stems) else super().unmarked()
+        names: dict[int, list[str]] = {}
+        for path, label in (pair for each in self.whole for pair in each):
+            names.setdefault(label, []).append(path.stem)
+        return "" if are_of_others(names) else super().unmarked()
 
     @property
     def looked_at(self) -> str:
@@ -372,7 +374,7 @@ def _stated(
     }
     if "(" in data.clusters and not has_column(root, data.clusters):
         return by_pattern(data.clusters, paths)
-    values = read_column(root, data.clusters, flag=CLUSTERS)
+    values = read_column(root, data.clusters, paths, flag=CLUSTERS)
     return by_column(data.clusters, values, tuple(paths))
 
 

@@ -65,7 +65,7 @@ DOTS = 4
 UNKNOWN = {"", "none", "nan", "na", "n/a", "null", "unknown", "?", "-"}
 """Values of columns that say that something is not known."""
 
-Kind = Literal["folder", "column", "names", "pattern", "given"]
+Kind = Literal["folder", "column", "names", "parts", "pattern", "given"]
 
 T = TypeVar("T", bound=Hashable)
 """What a picture is known by."""
@@ -103,7 +103,7 @@ class Marks(Generic[T]):
             return _are_names(self.column, counts, mean)
         if 2 * counts.total() < pictures or (len(counts) < self.least and not self.named):
             return False
-        if self.kind == "names":
+        if self.kind in ("names", "parts"):
             few_and_full = len(counts) < NAMED and mean > MOST
             return self.named or ((self.mean or mean) >= FEW and not few_and_full)
         numbers = all(map(_is_number, counts))  # as ages
@@ -111,14 +111,16 @@ class Marks(Generic[T]):
 
 
 def column_marks(name: str, values: Mapping[T, str]) -> Marks[T]:
-    """The marks of pictures by a column, of which these are the `values`; whole numbers that are
-    written as 7.0, as pandas writes them beside missing ones, are the same as 7."""
-    known = {
-        item: re.sub(r"^(-?\d+)\.0+$", r"\1", plain(value).strip())
-        for item, value in values.items()
-    }
+    """The marks of pictures by a column, of which these are the `values`."""
+    known = {item: one_number(plain(value).strip()) for item, value in values.items()}
     of = {item: value for item, value in known.items() if value.lower() not in UNKNOWN}
     return Marks("column", of, plain(name))
+
+
+def one_number(text: str) -> str:
+    """A text, or the whole number that it is, in one form: 7.0, as pandas writes numbers beside
+    missing ones, and 007, of which Excel leaves 7, are 7."""
+    return re.sub(r"^(-?)0*(\d+)(?:\.0+)?$", r"\1\2", text)
 
 
 def _is_number(text: str) -> bool:

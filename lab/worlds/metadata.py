@@ -105,10 +105,10 @@ def read_metadata(root: Path, names: Sequence[str], labels: Mapping[Path, int]) 
     return metadata_of(names, {path: rows[path] for path in labels}, labels)
 
 
-def read_column(root: Path, name: str, *, flag: str) -> dict[Path, str]:
-    """The column `name` of a folder's tables, with its values as they stand there for the pictures
-    that have a row. `ValueError` in one line, which begins with `flag`, if there is no table or it
-    lacks the column."""
+def read_column(root: Path, name: str, paths: Collection[Path], *, flag: str) -> dict[Path, str]:
+    """The column `name` of a folder's tables, with its values as they stand there for those of the
+    pictures at `paths` that have a row. `ValueError` in one line, which begins with `flag`, if
+    there is no table, it lacks the column, or it has a row for none of them."""
     tables = _tables(root)
     if not tables:
         raise ValueError(
@@ -120,7 +120,10 @@ def read_column(root: Path, name: str, *, flag: str) -> dict[Path, str]:
     except ValueError as error:
         hint = "" if "(" in name or not re.search(r"[\\\[\]+*^$]", name) else BRACKETS
         raise ValueError(f"{flag} {name}{str(error).removeprefix(FLAG)}{hint}") from None
-    return rows
+    if not any(path in rows for path in paths):
+        why = f"its column {FILE} {_unmatched(tables[0], rows)}" if rows else "it has no rows"
+        raise ValueError(f"{flag} {name}: {tables[0]}: {why}")
+    return {path: rows[path] for path in paths if path in rows}
 
 
 def has_column(root: Path, name: str) -> bool:
@@ -159,14 +162,18 @@ def unused_tables(root: Path, paths: Collection[Path]) -> list[str]:
             said.append(f"not used, {str(error).removeprefix(f'{FLAG}: ')}.")
             continue
         if rows and not any(path in rows for path in paths):
-            first = min(rows)
-            inside = first.is_relative_to(table.parent)
-            named = first.relative_to(table.parent) if inside else first
-            said.append(
-                f"not used, {table}: its column {FILE} has no picture's path from the folder of the"
-                f" table on (class/file), but {plain(named.as_posix())}."
-            )
+            said.append(f"not used, {table}: its column {FILE} {_unmatched(table, rows)}.")
     return said
+
+
+def _unmatched(table: Path, rows: Collection[Path]) -> str:
+    """What a column of files has in place of the pictures' paths, of which these are the first."""
+    first = min(rows)
+    named = first.relative_to(table.parent) if first.is_relative_to(table.parent) else first
+    return (
+        "has no picture's path from the folder of the table on (class/file), but"
+        f" {plain(named.as_posix())}"
+    )
 
 
 def refuse_classes_alike(classes: Sequence[str]) -> None:
@@ -314,5 +321,6 @@ def _no_column(name: str, header: Sequence[str]) -> str:
     if name == FILE:
         near = difflib.get_close_matches(FILE, header, n=1, cutoff=0.5)
         hint = f"call {near[0]!r} so, if that is it" if near else "it has the pictures' paths"
-        return f"there is no column {FILE!r} among {', '.join(header)}: {hint}"
+        among = ", ".join(each or "one without a name" for each in header)
+        return f"there is no column {FILE!r} among {among}: {hint}"
     return unknown("column", name, header)

@@ -73,6 +73,37 @@ def of_what(name: str) -> str:
     return name[: len(name) - len(rest.lstrip("0123456789"))] if found else ""
 
 
+class Named(NamedTuple):
+    """A part of a name that says what it is of: of 0001_patient012_left the `mark` patient012, its
+    `word`, and what is `before` it, 0001_."""
+
+    word: str
+    mark: str
+    before: str
+
+
+def named_in(name: str) -> list[Named]:
+    """The parts of a name that say what it is of."""
+    found = []
+    for each in NAMED_AS.finditer(name):
+        if mark := re.match(r"\D+\d+", name[each.start() :]):
+            word = re.sub(r"[\W\d_]+$", "", mark[0]).lower()
+            found.append(Named(word, mark[0], name[: each.start()]))
+    return found
+
+
+def are_of_others(names: Mapping[int, Collection[str]]) -> bool:
+    """Whether the names in each class say what they are of, and nearly each is of another, as of
+    another patient."""
+    every = [
+        (label, told[-1].mark) if (told := named_in(name)) else None
+        for label, each in names.items()
+        for name in each
+    ]
+    known = [mark for mark in every if mark]
+    return 2 * len(known) > len(every) and len({*known}) >= FORM * len(known)
+
+
 def in_several(of_class: Iterable[Collection[str]]) -> Literal["", "some", "all"]:
     """Whether some names of one class are in another one, too: "all" where a class has all names of
     another, as where they begin anew in each."""

@@ -21,7 +21,7 @@ from lab.core.seeds import permutation
 from lab.core.text import plain
 from lab.core.words import those
 from lab.worlds.clusters import Clusters, of_two_sets
-from lab.worlds.marks import Marks, column_marks
+from lab.worlds.marks import Marks, column_marks, one_number
 
 FLAG = "--clusters"
 
@@ -123,7 +123,8 @@ def by_pattern(pattern: str, paths: Mapping[T, str]) -> StatedClusters[T]:
             " apart, as in 'patient([0-9]+)'"
         )
     matches = {item: found.search(path) for item, path in paths.items()}
-    of = {item: plain(each[1]) for item, each in matches.items() if each is not None and each[1]}
+    found_in = {item: plain(each[1]) for item, each in matches.items() if each and each[1]}
+    of = {item: one_number(mark) for item, mark in found_in.items()}
     if not of:
         raise ValueError(
             f"{FLAG} {pattern}: it finds nothing in the {len(paths):,} paths below the folders of"
@@ -143,9 +144,15 @@ def _checked(clusters: StatedClusters[T], said: str, noun: str = "pictures") -> 
             f" {clusters.called(clusters.pictures[0])}, so that none are left to test on"
         )
     if count == pictures:
+        known = sum(item in clusters.marks.of for item in clusters.pictures)
+        each = f"each of the {pictures:,} {noun} is of another cluster"
+        if known < pictures:
+            have = those(
+                known, f"of the {pictures:,} {noun} has", f"of the {pictures:,} {noun} have"
+            )
+            each = f"{have} a value, and no two the same"
         raise ValueError(
-            f"{said}: each of the {pictures:,} {noun} is of another cluster, so"
-            f" that none belong together: name what several {noun} have in common"
+            f"{said}: {each}, so that none belong together: name what several {noun} have in common"
         )
     return clusters
 
