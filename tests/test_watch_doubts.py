@@ -661,6 +661,27 @@ def test_studied_examples_with_other_labels_are_told_to_make_figures_too_bad(
     assert f"what follows about the test set is {off}" in said
 
 
+@pytest.mark.parametrize("other", [0, 60, 30])
+def test_rows_that_are_the_same_by_chance_or_not_make_figures_too_bad_with_other_labels(
+    other: int, tmp_path: Path
+) -> None:
+    """Of a questionnaire, some of which a second rater has judged."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(1, 6, (768, 20), generator=generator).float()
+    y = torch.randint(2, (768,), generator=generator)
+    x[576:636], y[576:636] = x[:60], y[:60]
+    y[576 : 576 + other] = 1 - y[576 : 576 + other]
+    with watch(
+        nn.Linear(20, 2), train=(x[:576], y[:576]), test=(x[576:], y[576:]), out=tmp_path / "run",
+        quiet=True, pictures=False,
+    ) as watched:  # fmt: skip
+        pass
+    said = " ".join([*warnings_of(watched), *watched.verdict.split()])
+    off = {0: "too good", 60: "too bad, as they", 30: "too good, or too bad where they"}[other]
+    assert f"were divided, what is said of the test set is {off}" in said
+    assert f"were divided, what follows about the test set is {off}" in said
+
+
 def test_a_narrower_column_of_the_test_set_is_told(tmp_path: Path) -> None:
     """As of counts that were divided by a thousand there."""
     generator = torch.Generator().manual_seed(0)

@@ -99,6 +99,7 @@ def _exchanged(pairs: Sequence[tuple[str, str]], noun: str) -> Finding:
 def dependent(setting: Setting) -> list[Finding]:
     """The findings that test examples are training examples, or belong together with some."""
     found = []
+    what = "they have other labels there" if setting.alike > 1 else "it has another label there"
     if setting.shared:
         found.append(_overlap(setting))
     if setting.alike:
@@ -106,7 +107,8 @@ def dependent(setting: Setting) -> list[Finding]:
         text = (
             f"{least}{setting.alike:,} of the {setting.num_test:,} test {setting.noun} are the same"
             " as some it studied: if that is no chance, as where some were copied before the sets"
-            " were divided, what follows about the test set is too good."
+            " were divided, what follows about the test set is"
+            f" {off(setting.shared_otherwise / setting.alike, what=what)}."
         )
         found.append(Finding("alike", text))
     if setting.clusters is not None:

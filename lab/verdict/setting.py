@@ -84,9 +84,9 @@ class Setting:
     shared: int = 0
     """Test examples that are known to be training examples, too."""
     shared_otherwise: int = 0
-    """Of these, how many have another label in training."""
+    """How many of these, or of those that are `alike`, have another label in training."""
     alike: int = 0
-    """Others that are the same as training examples, maybe by chance, as short rows of a table."""
+    """Those that are the same as training examples, maybe by chance, as short rows of a table."""
     turned: int = 0
     """Further ones that are training examples mirrored or turned."""
     clusters: Clusters | None = None

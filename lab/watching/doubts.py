@@ -89,11 +89,12 @@ def differences_told(train: MeasuredSet, test: MeasuredSet, opposite: float | No
 def overlap_told(
     train: MeasuredSet, test: MeasuredSet, *, shared: int, relabeled: int, alike: int
 ) -> list[str]:
-    """The sentence on test examples that are training examples, too, `relabeled` of them with
-    other labels, where there are some, and on others that are the same, maybe by chance."""
+    """The sentence on test examples that are training examples, too, where there are some, or are
+    the same as some, maybe by chance; `relabeled` of them have other labels there."""
     least = "at least " if train.is_sample else ""
+    one = shared + alike == 1
+    what = "it has another label there" if one else "they have other labels there"
     if shared:
-        what = "they have other labels there" if shared > 1 else "it has another label there"
         return [
             f"test and train share examples, {least}{shared:,} of the {len(test):,} of test that"
             f" are measured: what is said of the test set is {off(relabeled / shared, what=what)}"
@@ -102,7 +103,7 @@ def overlap_told(
         return [
             f"{least}{alike:,} of the {len(test):,} examples of test that are measured are the same"
             " as examples of train: if that is no chance, as where some were copied before the sets"
-            " were divided, what is said of the test set is too good"
+            f" were divided, what is said of the test set is {off(relabeled / alike, what=what)}"
         ]
     return []
 

@@ -54,14 +54,15 @@ class GivenSets:
     `whole` is the training set as the loop goes through it, of which `train` may be another form
     (`clean`). `truth` (N,) int64 are the labels of its examples without label noise. `told` are the
     names of the classes that were given, `known` those that the datasets have. `shared`: how many
-    test examples are training examples, too, `shared_otherwise` of them with other labels; `alike`:
-    how many others may be, or are the same by chance. `other_scale`, `other_shape`: the inputs of
-    the test set have another one; `opposite` is the correlation of the mean pictures, as
-    `lab.worlds.mean_pictures` has it. `redrawn`: which parts of a training example, "inputs" or
-    "labels", are others each time that it is read; `test_redrawn`: of a test example. `clusters`:
-    which examples may belong together, by their files, or where it is stated, are in both sets;
-    `numbers` are the stated clusters (N,) int64 of the two that are measured. `copies` are those of
-    the training and of the test set, as `MeasuredSet.copies` has them. `doubts` are sentences.
+    test examples are training examples, too; `alike`: how many are the same as some, maybe by
+    chance; `shared_otherwise`: how many of either have other labels in training. `other_scale`,
+    `other_shape`: the inputs of the test set have another one; `opposite` is the correlation of the
+    mean pictures, as `lab.worlds.mean_pictures` has it. `redrawn`: which parts of a training
+    example, "inputs" or "labels", are others each time that it is read; `test_redrawn`: of a test
+    example. `clusters`: which examples may belong together, by their files, or where it is stated,
+    are in both sets; `numbers` are the stated clusters (N,) int64 of the two that are measured.
+    `copies` are those of the training and of the test set, as `MeasuredSet.copies` has them.
+    `doubts` are sentences.
     """
 
     whole: Source
@@ -245,9 +246,14 @@ def read_sets(
             )
             known = ()
     which = shared(studied, tested)
-    in_both, otherwise = int(which.sum()), relabeled(studied, tested, which)
-    by_chance = 0 if in_both else alike(studied, tested)
-    doubts += overlap_told(studied, tested, shared=in_both, relabeled=otherwise, alike=by_chance)
+    in_both = int(which.sum())
+    if not in_both:
+        which = alike(studied, tested)
+    same = int(which.sum())
+    otherwise = relabeled(studied, tested, which)
+    doubts += overlap_told(
+        studied, tested, shared=in_both, alike=same - in_both, relabeled=otherwise
+    )
     numbers, found = None, None
     if clusters is None:
         found = _clusters(whole, tested)
@@ -274,7 +280,8 @@ def read_sets(
     ]
     return GivenSets(
         whole=whole, train=studied, test=tested, truth=truth, told=tuple(classes), known=known,
-        shared=in_both, shared_otherwise=otherwise, alike=by_chance, other_scale=bool(other_scale),
+        shared=in_both, alike=same - in_both, shared_otherwise=otherwise,
+        other_scale=bool(other_scale),
         other_shape=bool(other_shape), opposite=opposite,
         clusters=found, numbers=numbers, copies=copies,
         redrawn=redrawn.get(train.what, frozenset()),

@@ -231,13 +231,13 @@ def equal(train: MeasuredSet, test: MeasuredSet) -> Tensor:
     return torch.tensor([key in keys for key in test.keys])
 
 
-def alike(train: MeasuredSet, test: MeasuredSet) -> int:
-    """How many examples of `test` have the same bits as one of `train`, where that may be chance
-    and these are, of short ones, at least a share of `SOME`, less where `train` is a sample; else
-    0."""
-    found = 0 if train.tells else int(equal(train, test).sum())
+def alike(train: MeasuredSet, test: MeasuredSet) -> Tensor:
+    """Which examples of `test` (N,) bool have the same bits as one of `train`, where that may be
+    chance and these are, of short ones, at least a share of `SOME`, less where `train` is a sample;
+    else none."""
+    found = equal(train, test)
     least = SOME * len(test) * len(train) / train.source.count if train.is_short else 0
-    return found if found >= least else 0
+    return found & (not train.tells and int(found.sum()) >= least)
 
 
 def shared(train: MeasuredSet, test: MeasuredSet) -> Tensor:
