@@ -10,6 +10,7 @@ from lab import watch
 from lab.core.config import ModelConfig
 from lab.core.estimate import wilson
 from lab.core.run_dir import RunDir
+from lab.measure.smallest_right import SmallestRight
 from lab.runs.train import start
 from lab.verdict import findings, peak_of
 from lab.verdict.lost import lost
@@ -82,9 +83,65 @@ def test_the_best_earlier_evaluation_is_taken() -> None:
         {"step": 9, "accuracy/train": None}, {"step": 12, "accuracy/train": 0.7},
         {"step": 20, "accuracy/train": 1.0}, {"step": 21},
     ]  # fmt: skip
-    assert peak_of(rows, before=20) == Peak(5, 0.8)
-    assert peak_of(rows, before=21) == Peak(20, 1.0)
-    assert peak_of([], before=5) is None
+    assert peak_of(rows, before=20, classes=2) == Peak(5, 0.8)
+    assert peak_of(rows, before=21, classes=2) == Peak(20, 1.0)
+    assert peak_of([], before=5, classes=2) is None
+
+
+@pytest.mark.parametrize(("loss", "counts"), [(0.3, True), (0.6, False), (None, False)])
+def test_what_a_new_network_gets_right_by_chance_is_nothing_that_it_knew(
+    loss: float | None, counts: bool
+) -> None:
+    """Its answers are one draw for all examples; one that was trained has a loss that shows it."""
+    rows = [{"step": 0, "accuracy/train": 0.9, "loss/train": loss}]
+    assert peak_of(rows, before=5, classes=2) == (Peak(0, 0.9) if counts else None)
+    for unrecognized in (False, True):  # it never learned from inputs as they are measured
+        known = setting(peak=Peak(0, 0.9), unrecognized=unrecognized)
+        assert ("lost" in kinds(findings(figures(0.6, 0.6), known))) is not unrecognized
+
+
+@pytest.mark.parametrize("unrecognized", [False, True])
+def test_where_no_input_of_a_loop_is_known_other_causes_are_not_the_only_ones(
+    unrecognized: bool,
+) -> None:
+    loops = {"flags": False, "unrecognized": unrecognized}
+    told = "none of those that it was seen to feed is one of the measured ones"
+    for known in ({"relabeled": "others"}, {"smallest": SmallestRight(wilson(60, 100), True)}):
+        first, *_ = findings(figures(0.1, 0.1), setting(**loops, **known))
+        assert (told in first.text) is unrecognized
+    *_, advice = findings(figures(0.5, 0.5), setting(**loops))
+    assert advice.kind == "advice"
+    assert advice.text.startswith("None of the inputs that the loop") is unrecognized
+    assert advice.text.endswith("Training it longer, or a larger network, may help.")
+    assert "None of the inputs" not in findings(figures(1.0, 0.9), setting(**loops))[-1].text
+
+
+@pytest.mark.parametrize(
+    ("change", "is_known"), [("as they are", True), ("noise", False), ("turned", False)]
+)
+def test_a_loop_is_seen_to_change_inputs_in_no_way_that_is_known(
+    change: str, is_known: bool, tmp_path: Path
+) -> None:
+    draw = torch.Generator().manual_seed(0)
+    x, y = torch.randn(120, 10, generator=draw), torch.arange(120) % 2
+    axes, _ = torch.linalg.qr(torch.randn(10, 10, generator=draw))
+    model = nn.Linear(10, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+    with watch(
+        model, train=(x[:80], y[:80]), test=(x[80:], y[80:]), out=tmp_path / "run", quiet=True
+    ) as watcher:
+        for k in range(40):
+            fed = x[:80].roll(k, 0)[:16]
+            fed = fed + torch.randn(16, 10, generator=draw) * 0.5 if change == "noise" else fed
+            fed = fed @ axes if change == "turned" else fed
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(fed), y[:80].roll(k, 0)[:16]).backward()
+            optimizer.step()
+            watcher()
+    said = "None of the inputs that the loop was seen to feed it" in " ".join(
+        watcher.verdict.split()
+    )
+    assert said is not is_known
 
 
 def test_the_verdict_says_so_and_does_not_advise_longer_training() -> None:

@@ -682,6 +682,18 @@ def test_rows_that_are_the_same_by_chance_or_not_make_figures_too_bad_with_other
     assert f"were divided, what follows about the test set is {off}" in said
 
 
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_test_set_that_is_normalized_otherwise_is_told(forgotten: bool, tmp_path: Path) -> None:
+    """Where Normalize((0.5,), (0.5,)) stands in one of two transforms."""
+    (x, y), (unseen, labels) = pictures(60, 0), pictures(60, 1)
+    given = {"train": (2 * x - 1, y), "test": (unseen if forgotten else 2 * unseen - 1, labels)}
+    said = watched(tmp_path, **given)
+    line = "if that is no difference of what they show, scale or normalize both alike"
+    assert any(each.endswith(line) for each in warnings_of(said)) is forgotten
+    verdict = " ".join(said.verdict.split())
+    assert ("The inputs of its test pictures are of another scale" in verdict) is forgotten
+
+
 def test_a_narrower_column_of_the_test_set_is_told(tmp_path: Path) -> None:
     """As of counts that were divided by a thousand there."""
     generator = torch.Generator().manual_seed(0)

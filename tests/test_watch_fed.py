@@ -558,3 +558,21 @@ def test_one_column_that_the_loop_scales_is_told(scaled: bool, tails: bool, tmp_
     assert [
         "inputs of which number 7 goes" in each or "of their number 7" in each for each in said
     ] == [True] * scaled
+
+
+@pytest.mark.parametrize("shape", [(24, 4), (4, 24)])
+def test_one_place_of_a_record_that_the_loop_scales_is_told_as_it_is_counted(
+    shape: tuple[int, int], tmp_path: Path
+) -> None:
+    def records(count: int, seed: int) -> tuple[Tensor, Tensor]:
+        x = torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed))
+        return x, torch.arange(count) % 2
+
+    def change(x: Tensor) -> Tensor:
+        x = x.flatten(1).clone()
+        x[:, 22] *= 20
+        return x.reshape(-1, *shape)
+
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(96), nn.Linear(96, 2))
+    said, _ = told(tmp_path, plain(change), data=records, model=model, count=200, batch=32)
+    assert ["inputs of which number 22 goes" in each for each in said] == [True]

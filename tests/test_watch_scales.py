@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from lab.watching.scales import column_differs, scale_differs
+from lab.watching.probes import probed
+from lab.watching.scales import column_differs, normalized_otherwise, scale_differs
 
 SEEDS = 20
 
@@ -160,3 +161,37 @@ def test_a_column_of_another_scale_is_found(
     if in_loop is not None:
         assert found[False].count(place) >= least if in_loop else not any(found[False])
     assert {*found[True], *found[False]} <= {place, None}
+
+
+def pictures(count: int, generator: torch.Generator) -> Tensor:
+    """Pictures (N, 3, 12, 12) of 0 to 1, half of which are even, of many levels and contrasts."""
+    level, contrast = (torch.rand(count, 1, 1, 1, generator=generator) for _ in range(2))
+    contrast = contrast * (torch.rand(count, 1, 1, 1, generator=generator) < 0.5)
+    x = level + 0.3 * contrast * torch.randn(count, 3, 12, 12, generator=generator)
+    return x.clamp(0, 1)
+
+
+OTHERWISE: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
+    "as it is": (lambda x: x, False),
+    "Normalize(.5, .5)": (lambda x: (x - 0.5) / 0.5, True),
+    "ImageNet's": (lambda x: (x - 0.45) / 0.225, True),
+    "a little": (lambda x: (x - 0.48) / 0.92, False),
+    "one channel": (lambda x: x * torch.tensor([2.0, 1.0, 1.0])[:, None, None], False),
+    "darker": (lambda x: x - 0.3, False),
+}
+
+
+@pytest.mark.parametrize("count", [32, 48, 128])
+@pytest.mark.parametrize(("change", "is_told"), OTHERWISE.values(), ids=OTHERWISE)
+def test_pictures_that_are_normalized_otherwise_are_told(
+    change: Callable[[Tensor], Tensor], is_told: bool, count: int
+) -> None:
+    told = []
+    for seed in range(2 * SEEDS):
+        generator = torch.Generator().manual_seed(seed)
+        one, other = pictures(count, generator), change(pictures(count, generator))
+        told += [
+            normalized_otherwise(probed(one), probed(other)),
+            normalized_otherwise(probed(other), probed(one)),
+        ]
+    assert (sum(told) >= 0.9 * len(told)) if is_told else not any(told)

@@ -75,7 +75,11 @@ def verdict_setting(
         varied=tuple(varied),
         cues=world.cues,
         held=tuple(name for each in combinations for name, _ in each.conditions),
-        peak=peak_of(evaluations, before=steps if weights_of is None else weights_of),
+        peak=peak_of(
+            evaluations,
+            before=steps if weights_of is None else weights_of,
+            classes=len(world.classes),
+        ),
         kept=None if weights_of == steps else weights_of,
         first_not_finite=first_not_finite,
         shared=copies.shared if copies else 0,

@@ -13,6 +13,9 @@ from lab.measure.smallest_right import SmallestRight
 from lab.verdict.setting import Finding, Setting
 from lab.worlds.clusters import Clusters
 
+UNRECOGNIZED = "none of those that it was seen to feed is one of the measured ones"
+"""What is said of a loop's inputs of which none is recognized."""
+
 NAMED = 4
 """Classes that a sentence names, at most."""
 
@@ -215,9 +218,12 @@ def _relabeled(setting: Setting) -> Finding:
             f"It gives nearly all training {setting.noun} of a class one answer, which mostly is"
             " another class"
         )
+    inputs = (
+        f", or on inputs that it changes itself: {UNRECOGNIZED}" if setting.unrecognized else ""
+    )
     text = (
         f"{shown}: the loop seems to train it with other labels, changed on the way, made coarser"
-        " or numbered in another order. Then all figures are those of a model that learned"
+        f" or numbered in another order{inputs}. Then all figures are those of a model that learned"
         " something else."
     )
     return Finding("relabeled", text)
@@ -233,6 +239,8 @@ def _smallest(found: SmallestRight, setting: Setting) -> Finding:
     )
     if found.negative:
         text += " Or it was trained with other labels, such as in another order."
+    if setting.unrecognized:
+        text += f" Or on inputs that the loop changes itself: {UNRECOGNIZED}."
     return Finding("smallest", text)
 
 

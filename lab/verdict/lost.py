@@ -8,20 +8,25 @@ from typing import Any
 
 from lab.core.estimate import Estimate, wilson
 from lab.core.words import first_few, in_steps, percent
+from lab.measure.known_before import TRAINED
 from lab.verdict.setting import Peak
 
 MUCH = 0.1
 """How much training accuracy must have fallen."""
 
 
-def peak_of(evaluations: Iterable[Mapping[str, Any]], *, before: int) -> Peak | None:
-    """The highest training accuracy of the evaluations, each with its `step`, before a step."""
+def peak_of(evaluations: Iterable[Mapping[str, Any]], *, before: int, classes: int) -> Peak | None:
+    """The highest training accuracy of the evaluations, each with its `step`, before a step. That
+    at step 0 counts only with a loss that no untrained network of so many `classes` has: its
+    answers are one draw for all examples, so that many of them may be right by chance."""
+    trained = TRAINED * math.log(max(2, classes))
     found = [
         Peak(each["step"], value)
         for each in evaluations
         if each["step"] < before
         and isinstance(value := each.get("accuracy/train"), float)
         and math.isfinite(value)
+        and (each["step"] > 0 or (each.get("loss/train") or math.inf) < trained)
     ]
     return max(found, key=lambda peak: peak.accuracy, default=None)
 

@@ -117,6 +117,9 @@ class Setting:
     rescaled: bool = False
     """Whether another program fed the network other inputs while it trained it: of another scale or
     shape, or changed in a way that is not random."""
+    unrecognized: bool = False
+    """Whether none of the inputs that another program was seen to feed it is one of those on which
+    it was measured, as they are or changed in a way that is known."""
     uncalled: bool = False
     """Whether another program was not seen to call the network itself while it trained it, so that
     it is not known which inputs it fed it."""

@@ -16,7 +16,7 @@ from lab.core import finite
 from lab.core.estimate import difference
 from lab.core.words import percent, those
 from lab.measure.consistency import varying
-from lab.verdict.advice import advice, break_cues, label_link
+from lab.verdict.advice import SHORT, advice, break_cues, label_link
 from lab.verdict.doubts import another, dependent, over_clusters, unlike
 from lab.verdict.harder import harder
 from lab.verdict.headline import GOOD, MUCH, headline, numbers, unseen
@@ -143,7 +143,8 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
     first = [*dependent(setting), *first]
     forgotten = forgot(setting.forgotten, noun)
     fell = ""
-    if not forgotten:
+    untrained = setting.unrecognized and setting.peak is not None and not setting.peak.step
+    if not forgotten and not untrained:  # which its loop never trained on these inputs
         fell = lost(setting.peak, metrics["accuracy/train"], noun, guess=setting.train_chance)
     after = [Finding("forgotten", forgotten)] if forgotten else []
     after += [Finding("lost", fell)] if fell else []
@@ -184,6 +185,12 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
     )
     if any(finding.kind in ("misled", "misled partly") for finding in claims):
         hint = break_cues(setting.cues, noun) or hint
+    elif hint and setting.unrecognized and (fell or main.kind in SHORT):
+        hint = (
+            "None of the inputs that the loop was seen to feed it is one of those on which it was"
+            " measured: if the loop changes them, and not at random, do so in a transform, or in"
+            f" forward=, too. {hint}"
+        )
     return [*claims, *([Finding("advice", hint)] if hint and not forgotten else [])]
 
 

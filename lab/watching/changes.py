@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lab.watching.known import Known, are_finite, rounding_of
-from lab.watching.probes import COUNTED, probed
+from lab.watching.probes import COUNTED, channel_axis, probed
 from lab.watching.turns import Turn, turns
 
 ALIKE = 0.9995
@@ -26,6 +26,10 @@ standard deviation, is not told."""
 ROUNDED = 1e-3
 """What a mean is moved by where nothing is changed but rounding, at most, of inputs of which any
 change is told."""
+
+NUMBERS = 6
+"""Numbers of an input from which on changes of all in the same way are looked for, but for their
+order: two of fewer numbers are correlated by chance."""
 
 LEAST, MOST = 6, 0.9
 """A change is one that the loop makes of all inputs if it is found in so many of them at least, and
@@ -79,7 +83,7 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     rows, fed, same, shown = rows[finite], fed[finite], same[finite], rest
     others = rows[~same][:TRIED]
     least = 0.0 if are_words else LITTLE
-    changed, found = _changed(probed(others), shown, known, least=least)
+    changed, found = _changed(probed(others), shown, known, others.shape[1:], least=least)
     if changed is None:
         changed = _turned(others, shown, known + found)
     if changed is None and not (known or are_words) and found <= MOST * len(others):
@@ -90,20 +94,29 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
 def _turned(rows: Tensor, shown: Tensor, known: int) -> Difference | None:
     """Whether nearly all examples among `rows` (N, …) are mirrored or turned in the same way;
     `known` more are not."""
+    if shown.shape[2] < COUNTED:
+        return None
+    shape = rows.shape[1:]
     tried = [
-        _changed(probed(turn.undone(rows)), shown, known, turn) for turn in turns(rows.shape[1:])
+        _changed(probed(turn.undone(rows)), shown, known, shape, turn) for turn in turns(shape)
     ]
     every = known + sum(found for _, found in tried)
     return next((each for each, found in tried if each and found >= MOST * every), None)
 
 
 def _changed(
-    fed: Tensor, shown: Tensor, known: int, turn: Turn | None = None, *, least: float = LITTLE
+    fed: Tensor,
+    shown: Tensor,
+    known: int,
+    shape: torch.Size,
+    turn: Turn | None = None,
+    *,
+    least: float = LITTLE,
 ) -> tuple[Difference | None, int]:
-    """How the examples among `fed` are changed, where it is the same way in nearly all; and how
-    many of them show what one of `shown` does, however it is changed. `known` more are as they
-    are; `turn`: of all of `fed` this was undone; `least`: as `LITTLE`."""
-    if fed.shape[2] < COUNTED or not len(fed):
+    """How the examples among `fed`, inputs of this `shape`, are changed, where it is the same way
+    in nearly all; and how many of them show what one of `shown` does, however it is changed.
+    `known` more are as they are; `turn`: of all of `fed` this was undone; `least`: as `LITTLE`."""
+    if fed.shape[2] < NUMBERS or not len(fed):
         return None, 0
     match, order, every = _matches(fed, shown)
     alike = order >= 0
@@ -118,7 +131,8 @@ def _changed(
     summand = made.mean(dim=2) - factor * given.mean(dim=2)
     by, added = factor.median(dim=0).values, summand.median(dim=0).values
     within = AGREE * spread.median(dim=0).values
-    usual = ((factor - by).abs() <= AGREE * by.abs()) & ((summand - added).abs() <= within)
+    as_far = (factor - by).abs() <= AGREE * by.abs()
+    usual = as_far & ((summand - added).abs() <= within)
     enough = max(LEAST, MOST * (known + found))
     if usual.all(dim=1).sum() >= enough:
         little = least * spread.median(dim=0).values + (0.0 if least else ROUNDED)
@@ -127,9 +141,14 @@ def _changed(
         if plain and not number and not turn:
             return None, found
         pairs = [] if plain else list(zip(by.tolist(), added.tolist(), strict=True))
-        return _told(turn, every[number] if number else (), pairs), found
+        return _told(turn, every[number] if number else (), pairs, shape), found
     if len(made) >= enough and _are_even(made, given):
         said = "each training example normalized by its own mean and spread"
+        return Difference(False, f"{said}, and it is measured on them as they are", True), found
+    if as_far.all(dim=1).sum() >= enough and _have_even_means(made, given):
+        said = (
+            "each training example shifted by a number of its own, as by its mean or its last one"
+        )
         return Difference(False, f"{said}, and it is measured on them as they are", True), found
     return None, found
 
@@ -141,6 +160,12 @@ def _are_even(made: Tensor, given: Tensor) -> bool:
         spread = each.std(dim=1)
         far.append((spread.log().std(), each.mean(dim=1).std() / spread.median()))
     return all(bool(mine < EVEN * others) for mine, others in zip(*far, strict=True))
+
+
+def _have_even_means(made: Tensor, given: Tensor) -> bool:
+    """Whether the means of channels of `made` (N, C, S) differ much less than those of `given`."""
+    theirs, ours = (each.mean(dim=2).std(dim=0) for each in (made, given))
+    return bool((theirs < EVEN * ours).all())
 
 
 def _matches(fed: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, list[tuple[int, ...]]]:
@@ -177,17 +202,18 @@ def _signs(one: Tensor, other: Tensor) -> Tensor:
 
 
 def _told(
-    turn: Turn | None, way: tuple[int, ...], changes: list[tuple[float, float]]
+    turn: Turn | None, way: tuple[int, ...], changes: list[tuple[float, float]], shape: torch.Size
 ) -> Difference:
     """A change in words: how they are turned, the order of the channels, and a factor and a summand
-    for each."""
+    for each, of inputs of a `shape`."""
     told, code = [], ""
     if turn:
         told.append(turn.said)
         code = turn.code
     if way:
         told.append(f"with their channels in the order {', '.join(map(str, way))}")
-        code = f"{code or 'x'}[:, {list(way)}]"
+        before = "..." if channel_axis(shape) else ":"
+        code = f"{code or 'x'}[{before}, {list(way)}]"
     if changes:
         parts = list(dict.fromkeys(_formula(by, added) for by, added in changes))
         each = ", channel by channel" if len(parts) > 1 else ""

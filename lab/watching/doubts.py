@@ -7,7 +7,13 @@ from collections.abc import Collection
 from torch import Tensor
 
 from lab.core.words import off, those
-from lab.watching.scales import column_differs, finite, scale_differs, spanned
+from lab.watching.scales import (
+    column_differs,
+    finite,
+    normalized_otherwise,
+    scale_differs,
+    spanned,
+)
 from lab.watching.sets import MeasuredSet
 from lab.worlds.mean_pictures import opposite, opposite_told
 
@@ -42,7 +48,7 @@ def scale_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
     """The sentence on inputs of another scale in one of the sets."""
     theirs, ours = test.numbers(), train.numbers()
     what, columns = "the inputs", (test.columns(), train.columns())
-    if not scale_differs(theirs, ours):
+    if not (scale_differs(theirs, ours) or _normalized_otherwise(train, test)):
         if columns[0] is None or columns[1] is None:
             return []
         place = column_differs(columns[0], columns[1], both=True)
@@ -55,6 +61,11 @@ def scale_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
         f"{what} of test {go} {spanned(theirs)}, and of train {spanned(ours)}: if that is no"
         " difference of what they show, scale or normalize both alike"
     ]
+
+
+def _normalized_otherwise(train: MeasuredSet, test: MeasuredSet) -> bool:
+    ours, theirs = train.channels(), test.channels()
+    return ours is not None and theirs is not None and normalized_otherwise(ours, theirs)
 
 
 def shape_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:

@@ -17,6 +17,7 @@ from lab.measure import Predictions
 from lab.measure.known_before import known_before
 from lab.measure.smallest_right import SmallestRight, share_of_smallest, smallest_right
 from lab.verdict import Relabeled
+from lab.verdict.doubts import UNRECOGNIZED
 from lab.watching.smallest import told_of_smallest
 from lab.watching.sources import Source
 
@@ -99,23 +100,29 @@ class Meant:
     told: str = ""
 
     @classmethod
-    def of(cls, result: SuiteResult, first: AtFirst, *, logits: bool) -> Meant:
-        """What the last measurement shows; `logits`: the outputs are no probabilities."""
+    def of(cls, result: SuiteResult, first: AtFirst, *, logits: bool, unrecognized: bool) -> Meant:
+        """What the last measurement shows; `logits`: the outputs are no probabilities;
+        `unrecognized`: no inputs of the loop are known."""
         train, metrics = result.evaluation.on("train"), result.metrics
         if logits and (found := smallest_right(train.logits, train.labels, before=first.smallest)):
-            return cls(smallest=found, told=told_of_smallest(found, metrics["accuracy/train"]))
+            told = told_of_smallest(found, metrics["accuracy/train"])
+            if unrecognized:
+                told += f". Or does the loop change the inputs itself ({UNRECOGNIZED})?"
+            return cls(smallest=found, told=told)
         relabeled = _relabeled(train, metrics, first.loss)
         if not relabeled:
             return cls()
         why = "fewer than one answer to all would get"
         if relabeled == "classes":
             why = "and gives nearly all examples of a class one answer, mostly another class"
-        return cls(
-            relabeled=relabeled,
-            told=f"the model gets {percent(_value(metrics['accuracy/train']))} of its training"
-            f" examples right, {why}: does the loop train it with other labels, changed on the way,"
-            " made coarser or numbered in another order?",
+        told = (
+            f"the model gets {percent(_value(metrics['accuracy/train']))} of its training examples"
+            f" right, {why}: does the loop train it with other labels, changed on the way, made"
+            " coarser or numbered in another order?"
         )
+        if unrecognized:
+            told += f" Or does it change the inputs ({UNRECOGNIZED})?"
+        return cls(relabeled=relabeled, told=told)
 
 
 def _relabeled(

@@ -20,7 +20,7 @@ from lab.watching.loop import (
     Inputs,
     parts_of,
 )
-from lab.watching.probes import probed
+from lab.watching.probes import channel_axis, probed
 from lab.watching.scales import column_differs, finite, scale_differs, spanned
 from lab.watching.shown import KNOWN, Shown
 from lab.watching.tested import Fed, Tested
@@ -50,14 +50,15 @@ class Looking:
 
     `shown` is what the network gets when it is measured on the training set, `tested` on the test
     set. `rescaled`: whether the inputs that the loop feeds it, when they were looked at last, were
-    others.
+    others; `is_unrecognized`: whether none of the first ones that were compared is a measured one,
+    as it is or changed in a way that is known.
     """
 
     def __init__(self, sets: GivenSets) -> None:
         self._sets = sets
         self.shown, self.tested = Shown(len(sets.train)), Shown(len(sets.test))
         self._test = Tested(sets, self.shown, self.tested)
-        self.rescaled = False
+        self.rescaled = self.is_unrecognized = False
         self.weights: Weights | None = None
         self._numbers: Tensor | None = None
         self._fed: Inputs | None = None  # the first ones, until they were compared
@@ -230,6 +231,8 @@ class Looking:
                 self._test.keep(calls)
             self._fed = None
             found = self._difference(calls)
+            compared = self.shown.probes is not None
+            self.is_unrecognized = compared and not (found.known or found.found or found.said)
             if found.said:
                 self.rescaled = True
                 said = (
@@ -290,6 +293,10 @@ class Looking:
         if place is None:
             return None
         theirs, ours = (finite([each[:, place]]) for each in (fed, asked))
+        if (axis := channel_axis(shape)) is not None:  # as they are counted through in memory
+            place = int(
+                torch.arange(shape.numel()).reshape(shape).movedim(axis, 0).flatten()[place]
+            )
         return Difference(
             False,
             f"inputs of which number {place} goes {spanned(theirs)}, and it is measured on inputs"

@@ -45,11 +45,29 @@ def probed(rows: Tensor) -> Tensor:
     return split.detach().to(kind).cpu().clone()
 
 
+def channel_axis(shape: torch.Size) -> int | None:
+    """Which axis of an input of this shape is that of its channels, of which there are few, with
+    many numbers each: of a picture, or of a record of several signals, (C, L) or (L, C). None: its
+    numbers are taken as one channel."""
+    if len(shape) < 2:
+        return None
+    last = len(shape) - 1
+    if len(shape) == 2:
+        first_is, last_is = shape[0] < shape[1], shape[1] < shape[0]
+    else:
+        last_is = len(shape) == 3 and shape[0] not in (1, 3, 4)
+        last_is = last_is and (shape[2] in (1, 3, 4) or shape[2] <= COUNTED < shape[0])
+        first_is = not last_is
+    axis = 0 if first_is else last if last_is else None
+    if axis is None or not shape[axis] <= COUNTED <= shape.numel() // max(1, shape[axis]):
+        return None
+    return axis
+
+
 def _by_channel(rows: Tensor) -> Tensor:
-    """Rows (N, …) as (N, C, P): of pictures by channel; of others all as one, unless few of their
-    first axis are long ones, as of a record of several signals."""
-    shape = rows.shape[1:]
-    if len(shape) == 3 and shape[0] not in (1, 3, 4) and shape[2] in (1, 3, 4):  # channels last
-        rows, shape = rows.permute(0, 3, 1, 2), torch.Size((shape[2], *shape[:2]))
-    few = len(shape) > 1 and shape[0] <= COUNTED <= shape[1:].numel()
-    return rows.reshape(len(rows), shape[0] if few else 1, -1)
+    """Rows (N, …) as (N, C, P): by channel, where inputs have few with many numbers each; of others
+    all as one."""
+    axis = channel_axis(rows.shape[1:])
+    if axis is None:
+        return rows.reshape(len(rows), 1, -1)
+    return rows.movedim(1 + axis, 1).reshape(len(rows), rows.shape[1 + axis], -1)

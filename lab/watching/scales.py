@@ -3,6 +3,8 @@ table."""
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -26,7 +28,12 @@ POWERS = 0.25, 1.0, 2.0
 an income or a flux, make the last one much larger, and hardly the first."""
 
 FEWEST = 32
-"""Rows of a table by which its columns are compared, at least; twice as many on the other side."""
+"""Rows of a table by which its columns are compared, at least; twice as many on the other side. And
+pictures by which the spreads of channels are."""
+
+NORMALIZED, SURELY = 1.5, 4.0
+"""Pictures are normalized otherwise if the standard deviation of each channel is so many times as
+large, or as small, and its logarithm differs by so many standard errors."""
 
 
 def finite(calls: list[Tensor]) -> Tensor:
@@ -75,6 +82,22 @@ def column_differs(fed: Tensor, asked: Tensor, *, both: bool = False) -> int | N
         outside = torch.maximum(outside, _outside(asked, fed, margin))
     apart = torch.where(outside > MANY, torch.maximum(least, 1 / most), 0.0)
     return int(apart.argmax()) if float(apart.max()) > FAR else None
+
+
+def normalized_otherwise(one: Tensor, other: Tensor) -> bool:
+    """Whether pictures (N, C, S) seem to be normalized by other numbers than others (M, C, S): the
+    spread of each channel is another one, by far, and beyond what the pictures differ in it."""
+    if min(len(one), len(other)) < FEWEST or one.shape[1] != other.shape[1]:
+        return False
+    logs, errors = [], []
+    for each in (one.double(), other.double()):
+        away = (each - each.mean(dim=(0, 2), keepdim=True)).square().mean(dim=2)  # (N, C)
+        variance = away.mean(dim=0).clamp(min=1e-30)
+        logs.append(variance.log() / 2)
+        errors.append(away.std(dim=0) / variance / len(each) ** 0.5 / 2)
+    apart = logs[0] - logs[1]
+    least = torch.maximum(torch.tensor(math.log(NORMALIZED)), SURELY * torch.hypot(*errors))
+    return bool((apart > least).all() or (apart < -least).all())
 
 
 def _outside(rows: Tensor, others: Tensor, margin: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 from lab.core.seeds import permutation
 from lab.core.text import in_tag, only_apart, plain
 from lab.watching.origins import is_same
+from lab.watching.probes import probed
 from lab.watching.scales import COLUMNS, finite
 from lab.watching.sources import Source
 from lab.watching.trees import Tree, cat, form, leaves, row_digests, rows, size
@@ -182,6 +183,15 @@ class MeasuredSet:
         if not some.is_floating_point() or some[0].numel() > COLUMNS:
             return None
         return some.reshape(len(some), -1)
+
+    def channels(self) -> Tensor | None:
+        """The same tensor of the same examples as `probed` (M, C, S), where they are pictures of
+        floating-point numbers; else None."""
+        if self.form is None or not any(len(each) == 3 for each in self.form):
+            return None
+        some = self._some()
+        is_picture = some.ndim == 4 and {some.shape[1], some.shape[3]} & {1, 3, 4}
+        return probed(some) if is_picture and some.is_floating_point() else None
 
     def _some(self) -> Tensor:
         """That tensor (M, …)."""

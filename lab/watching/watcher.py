@@ -465,7 +465,8 @@ class Watcher:
         result = self._measured(step, log=self._logged != step, pictured=True)
         if self._calls and self._first is not None and not self._course.forgotten():
             is_logits = self._outputs.kind == "logits"
-            self._meant = Meant.of(result, self._first, logits=is_logits)
+            strange = self._looking.is_unrecognized
+            self._meant = Meant.of(result, self._first, logits=is_logits, unrecognized=strange)
         if self._meant.told:
             self.warn(self._meant.told)
         with budget.spending("measuring"), self._undisturbed():
@@ -588,7 +589,7 @@ class Watcher:
             label_noise=config.data.label_noise,
             label_noise_kind="flip",
             steps=step,
-            peak=peak_of(evaluations, before=step),
+            peak=peak_of(evaluations, before=step, classes=len(self._classes)),
             forgotten=self._course.forgotten(),
             width=None,
             shared=sets.shared,
@@ -601,6 +602,7 @@ class Watcher:
             uncalled=self._looking.is_uncalled,
             broken=train.broken + test.broken,
             rescaled=self._looking.rescaled,
+            unrecognized=self._looking.is_unrecognized,
             redrawn="inputs" in sets.redrawn,
             test_redrawn="inputs" in sets.test_redrawn,
             before=self._known_before,
