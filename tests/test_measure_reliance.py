@@ -11,6 +11,7 @@ from scipy import stats
 from sklearn.metrics import accuracy_score
 from torch import Tensor
 
+from lab.core.estimate import Estimate, wilson
 from lab.measure import (
     Predictions,
     component_values,
@@ -67,6 +68,16 @@ def test_nobody_asked_nothing_known() -> None:
     found = reliance(logits(0, 2, 0), logits(0, 2, 1))
     assert math.isnan(found.flips.value)
     assert found.flips.count == 0
+
+
+def test_of_groups_with_the_same_accuracy_the_worst_is_the_least_certain() -> None:
+    groups = {
+        "many": wilson(50, 50),
+        "few": wilson(4, 4),
+        "one cluster": Estimate.point(1.0, count=9),
+    }
+    assert worst(groups)[0] == "few"
+    assert worst(groups | {"half": Estimate.point(0.5, count=2)})[0] == "half"
 
 
 def test_group_accuracies_equal_scikit_learn_and_name_the_worst() -> None:
