@@ -4,8 +4,8 @@ another threshold, and outputs of which the smallest is the right one."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,12 +14,16 @@ from lab.core.estimate import Estimate
 from lab.core.words import in_steps, percent
 from lab.evaluators import SuiteResult
 from lab.measure import Predictions
+from lab.measure.better_threshold import BetterThreshold, better_threshold
+from lab.measure.exchanged import exchanged_classes
 from lab.measure.known_before import known_before
 from lab.measure.smallest_right import SmallestRight, share_of_smallest, smallest_right
+from lab.measure.unmet import Unmet, unmet_answers
 from lab.verdict import Relabeled
 from lab.verdict.doubts import UNRECOGNIZED
 from lab.watching.smallest import told_of_smallest
 from lab.watching.sources import Source
+from lab.watching.threshold import Threshold, other_threshold
 
 STEADY = 0.9
 """Share of the training examples that get the usual answer to their class, from which on it is
@@ -123,6 +127,65 @@ class Meant:
         if unrecognized:
             told += f" Or does it change the inputs ({UNRECOGNIZED})?"
         return cls(relabeled=relabeled, told=told)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the last measurement shows beside its figures: what the outputs seem to be `meant` for;
+    another `threshold` that the loop seems to take for one output, or by which outputs tell the
+    classes better (`ranked`); answers that are no class (`unmet`) and classes that were
+    `exchanged` in one of the sets."""
+
+    meant: Meant = field(default_factory=Meant)
+    threshold: Threshold | None = None
+    ranked: BetterThreshold | None = None
+    unmet: Unmet | None = None
+    exchanged: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        result: SuiteResult,
+        first: AtFirst | None,
+        *,
+        logits: bool,
+        unrecognized: bool,
+        settled: bool,
+        bounded: Callable[[], bool],
+    ) -> Ending:
+        """What a `result` shows: `first` is that from before the loop (None: nothing follows from
+        it), `logits` and `unrecognized` are as for `Meant.of`; `settled`: the network was seen to
+        be trained, for a while, on inputs as they are measured; `bounded` says whether what makes
+        the outputs keeps them on one side of 0."""
+        train, test = (result.evaluation.on(name) for name in ("train", "test"))
+        meant = Meant()
+        if first is not None:
+            meant = Meant.of(result, first, logits=logits, unrecognized=unrecognized)
+        return cls(
+            meant=meant,
+            threshold=_threshold(train, test, bounded) if settled and logits else None,
+            ranked=better_threshold(train, test) if settled else None,
+            unmet=unmet_answers(train, test),
+            exchanged=exchanged_classes(train, test),
+        )
+
+    @property
+    def told(self) -> list[str]:
+        """What is to be said of it, a line each."""
+        threshold = self.threshold.told if self.threshold is not None else ""
+        return [said for said in (self.meant.told, threshold) if said]
+
+
+def _threshold(
+    train: Predictions, test: Predictions, bounded: Callable[[], bool]
+) -> Threshold | None:
+    """The threshold that the loop seems to take for the one output of a binary classifier, if that
+    is not 0."""
+    if train.logits.shape[1] != 2 or bool(train.logits[:, 0].any()):
+        return None
+    every = torch.cat([train.logits[:, 1], test.logits[:, 1]])
+    sided = not bool((every < 0).any()) or not bool((every > 0).any())
+    return other_threshold(train.logits[:, 1], train.labels, one_sided=sided and bounded())
 
 
 def _relabeled(

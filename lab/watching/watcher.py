@@ -20,11 +20,9 @@ from lab.core.run_dir import RunDir, Status
 from lab.core.text import escape, in_tag, only_apart, plain, unknown
 from lab.core.words import in_steps, percent
 from lab.evaluators import DataSummary, EvaluatorSuite, Setup, SuiteResult
-from lab.measure.better_threshold import SETTLED, BetterThreshold, better_threshold
+from lab.measure.better_threshold import SETTLED
 from lab.measure.consistency import SAMPLE
-from lab.measure.exchanged import exchanged_classes
 from lab.measure.known_before import KNOWN_BEFORE
-from lab.measure.unmet import Unmet, unmet_answers
 from lab.models import device_of, parameters_told
 from lab.runs.display import Display
 from lab.runs.recorder import Recorder
@@ -34,7 +32,7 @@ from lab.verdict import Setting, peak_of, verdict
 from lab.watching.asking import Asking
 from lab.watching.budget import STARTING, Budget
 from lab.watching.course import Course
-from lab.watching.ending import AtFirst, Meant, unseen_in
+from lab.watching.ending import AtFirst, Ending, unseen_in
 from lab.watching.given import read_sets
 from lab.watching.looking import WAITED, Looking
 from lab.watching.network import (
@@ -47,7 +45,7 @@ from lab.watching.network import (
 )
 from lab.watching.outputs import Forward, Outputs
 from lab.watching.settings import AGAIN, WatchedSettings, new_folder
-from lab.watching.threshold import Threshold, other_threshold
+from lab.watching.verdict_setting import setting_of
 from lab.watching.weights import has_statistics
 from lab.watching.world import WatchedSplit, WatchedWorld, examples_of
 
@@ -136,11 +134,7 @@ class Watcher:
         self._logged = -1
         self._taken = 0.0
         self._first: AtFirst | None = None
-        self._meant, self._course = Meant(), Course()
-        self._threshold: Threshold | None = None
-        self._ranked: BetterThreshold | None = None
-        self._unmet: Unmet | None = None
-        self._exchanged: tuple[tuple[str, str], ...] = ()
+        self._ending, self._course = Ending(), Course()
 
     def __enter__(self) -> Watcher:
         self.open()
@@ -463,20 +457,18 @@ class Watcher:
             self.warn(said)
         # measured in any case: after the last step the weights may have been replaced
         result = self._measured(step, log=self._logged != step, pictured=True)
-        if self._calls and self._first is not None and not self._course.forgotten():
-            is_logits = self._outputs.kind == "logits"
-            strange = self._looking.is_unrecognized
-            self._meant = Meant.of(result, self._first, logits=is_logits, unrecognized=strange)
-        if self._meant.told:
-            self.warn(self._meant.told)
+        looking = self._looking
         with budget.spending("measuring"), self._undisturbed():
-            self._threshold = self._other_threshold(result)
-            if self._looking.changed and self._step >= SETTLED and not self._looking.rescaled:
-                self._ranked = better_threshold(*map(result.evaluation.on, ("train", "test")))
-            both = [result.evaluation.on(name) for name in ("train", "test")]
-            self._unmet, self._exchanged = unmet_answers(*both), exchanged_classes(*both)
-        if self._threshold is not None:
-            self.warn(self._threshold.told)
+            self._ending = Ending.of(
+                result,
+                self._first if self._calls and not self._course.forgotten() else None,
+                logits=self._outputs.kind == "logits",
+                unrecognized=looking.is_unrecognized,
+                settled=looking.changed and step >= SETTLED and not looking.rescaled,
+                bounded=self._asking.is_bounded,
+            )
+        for said in self._ending.told:
+            self.warn(said)
         with budget.spending("measuring"), self._undisturbed():
             self.metrics, self.verdict = self._recorder.conclude(
                 self._suite, result, step, metrics=result.metrics,
@@ -559,68 +551,24 @@ class Watcher:
         with self._recorder.failure_noted(lambda error: self._step, lambda: self.metrics):
             yield
 
-    def _other_threshold(self, result: SuiteResult) -> Threshold | None:
-        """The threshold that the loop seems to take for the one output of a binary classifier, if
-        that is not 0."""
-        scores = {name: result.evaluation.on(name).logits for name in ("train", "test")}
-        one = scores["train"].shape[1] == 2 and not bool(scores["train"][:, 0].any())
-        trained = self._looking.changed and self._step >= SETTLED
-        if not one or not trained or self._outputs.kind != "logits" or self._looking.rescaled:
-            return None
-        every = torch.cat([each[:, 1] for each in scores.values()])
-        sided = not bool((every < 0).any()) or not bool((every > 0).any())
-        sided = sided and self._asking.is_bounded()
-        return other_threshold(scores["train"][:, 1], self._sets.train.labels, one_sided=sided)
-
     def _setting(self, step: int) -> Setting:
         """What the verdict must know beside the metrics."""
-        sets, config = self._sets, self._settings.config
-        train, test, evaluations = sets.train, sets.test, list[dict[str, Any]]()
+        evaluations: list[dict[str, Any]] = []
         if self.folder is not None:
             with suppress(ValueError):  # their file is damaged or gone
                 evaluations = RunDir(self.folder).metrics()
-        return Setting(
-            num_train=train.source.count,
-            measured_train=len(train) if train.is_sample else None,
-            num_test=len(test),
+        return setting_of(
+            self._sets, self._looking, self._ending,
+            label_noise=self._settings.config.data.label_noise,
             num_classes=len(self._classes),
-            frequent=sets.frequent,
-            frequent_train=sets.frequent_train,
-            label_noise=config.data.label_noise,
-            label_noise_kind="flip",
             steps=step,
+            called=self._calls > 0,
             peak=peak_of(evaluations, before=step, classes=len(self._classes)),
             forgotten=self._course.forgotten(),
-            width=None,
-            shared=sets.shared,
-            shared_otherwise=sets.shared_otherwise,
-            alike=sets.alike,
-            clusters=sets.clusters,
-            stated=sets.numbers_of_clusters,
-            fed=(fed.rows, fed.tested) if (fed := self._looking.fed) is not None else None,
-            fed_more=self._looking.knows_part,
-            uncalled=self._looking.is_uncalled,
-            broken=train.broken + test.broken,
-            rescaled=self._looking.rescaled,
-            unrecognized=self._looking.is_unrecognized,
-            redrawn="inputs" in sets.redrawn,
-            test_redrawn="inputs" in sets.test_redrawn,
             before=self._known_before,
-            relabeled=self._meant.relabeled,
-            smallest=self._meant.smallest,
-            threshold=self._threshold.code if self._threshold is not None else "",
-            ranked=self._ranked,
-            unmet=self._unmet,
-            met_classes=len(torch.unique(sets.test.labels)),
-            other_scale=sets.other_scale,
-            other_shape=sets.other_shape,
-            opposite=sets.opposite,
-            exchanged=self._exchanged,
-            untouched=self._calls > 0 and self._looking.is_untouched,
             changes=tuple(self._change),
-            flags=False,
             noun=self._noun,
-        )
+        )  # fmt: skip
 
 
 def _last_figures(step: int) -> str:
