@@ -151,7 +151,7 @@ def test_a_group_that_some_test_sets_lack_is_told() -> None:
         "sick, hospital A": Estimate(0.9, 0.85, 0.95, 3),
         "sick, hospital C": Estimate(0.1, count=2),
     }
-    said = lowest(shares, by="group")
+    said = lowest(shares, by="group", seeds=3)
     assert "hospital C: 0.10" in said
     assert said.endswith(
         " Not in the test sets of all 3 seeds: sick, hospital C (in those of 2); the worst group of"
@@ -159,9 +159,13 @@ def test_a_group_that_some_test_sets_lack_is_told() -> None:
     )
     many = {f"group {k}": Estimate(k / 30, count=1 + (k > 4)) for k in range(30)}
     first = "group 0 (in those of 1), group 1 (in those of 1), group 2 (in those of 1) and 2 more;"
-    assert f" Not in the test sets of all 2 seeds: {first}" in lowest(many, by="group")
+    assert f" Not in the test sets of all 2 seeds: {first}" in lowest(many, by="group", seeds=2)
     shares["sick, hospital C"] = Estimate(0.1, count=3)
-    assert "Not in" not in lowest(shares, by="group")
+    assert "Not in" not in lowest(shares, by="group", seeds=3)
+    for share in (Estimate(0.1, count=3), Estimate(0.9, 0.8, 1.0, 3)):  # none is in all four
+        assert "all 4 seeds: sick, hospital A (in those of 3)" in lowest(
+            {"sick, hospital A": share}, by="group", seeds=4
+        )
 
 
 def test_a_gap_that_all_seeds_agree_on_has_no_interval() -> None:

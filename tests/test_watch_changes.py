@@ -27,6 +27,12 @@ def rows(kind: str, places: int, draw: Draw) -> Tensor:
     if kind == "alike":  # nearly in a plane
         plane = torch.randn(EXAMPLES, 2, generator=draw) @ torch.randn(2, places, generator=draw)
         return plane + 0.05 * x
+    if kind == "spectra":
+        place, z = torch.linspace(0, 1, places), torch.randn(EXAMPLES, 3, generator=draw)
+        bands = torch.exp(-((place - 0.4) ** 2) / 0.02) + 0.5 * torch.exp(
+            -((place - 0.8) ** 2) / 0.01
+        )
+        return (1 + 0.1 * z[:, :1]) * bands + 0.05 * z[:, 1:2] + 0.02 * z[:, 2:] * place + 0.002 * x
     if kind == "mixed":
         x[:, ::3], x[:, 1::3] = (x[:, ::3] > 0).float(), x[:, 1::3].exp()
     return x
@@ -78,12 +84,18 @@ RANDOM: dict[str, Callable[[Tensor, Tensor, Draw], Tensor]] = {
     "scaled": lambda x, whole, draw: x * (0.7 + 0.6 * unit(x, draw)),
     "shifted": lambda x, whole, draw: x + whole.std() * (unit(x, draw) - 0.5),
     "negated": lambda x, whole, draw: torch.where(unit(x, draw) < 0.5, -x, x),
+    "dropped, others larger": lambda x, whole, draw: (
+        torch.nn.functional.dropout(x, 0.1) if x.ndim < 3 else torch.nn.functional.dropout1d(x, 0.1)
+    ),
+    "filled by means": lambda x, whole, draw: torch.where(
+        torch.rand(x.shape, generator=draw) < 0.3, whole.mean(0), x
+    ),
     "between": lambda x, whole, draw: x + unit(x, draw) * (another(x, whole, draw) - x),
 }
 
 
 @pytest.mark.parametrize("change", RANDOM)
-@pytest.mark.parametrize("kind", ["plain", "raw", "binary", "answers", "alike", "mixed"])
+@pytest.mark.parametrize("kind", ["plain", "raw", "binary", "answers", "alike", "mixed", "spectra"])
 @pytest.mark.parametrize("places", [6, 8, 15, 20])
 def test_of_rows_that_chance_changes_nothing_is_told(kind: str, places: int, change: str) -> None:
     for seed in range(3):
@@ -100,6 +112,20 @@ def test_of_records_that_chance_changes_nothing_is_told(kind: str, change: str, 
         assert not compared(
             signals(kind, length, count, draw), RANDOM[change], draw, turn=turn
         ).said
+
+
+@pytest.mark.parametrize("places", [8, 20])
+def test_a_change_of_all_rows_some_of_which_chance_changes_further_is_told(places: int) -> None:
+    """Half of them are negated, or have noise."""
+    for seed in range(3):
+        draw = torch.Generator().manual_seed(seed)
+        x = rows("plain", places, draw)
+
+        def noisy(x: Tensor, whole: Tensor, draw: Draw) -> Tensor:
+            some = unit(x, draw) < 0.5
+            return torch.where(some, x + 0.5 * torch.randn(x.shape, generator=draw), x) / 3 + 2
+
+        assert "as 0.333 x + 2" in compared(x, noisy, draw).said
 
 
 def own(x: Tensor) -> Tensor:

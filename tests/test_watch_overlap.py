@@ -129,6 +129,32 @@ class OwnNames(Dataset[Any]):
         return x + torch.rand(()), y
 
 
+class Windows(Dataset[Any]):
+    """Two windows of each recording; or some that begin anywhere."""
+
+    def __init__(self, records: Any, which: Sequence[int], begin: int) -> None:
+        self.records, self.which, self.begin = records, list(which), begin
+
+    def __len__(self) -> int:
+        return len(self.which)
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = self.records[self.which[index]]
+        return x[..., self.begin : self.begin + 4], y
+
+
+class Pairs(Dataset[Any]):
+    def __init__(self, base: Any, left: Sequence[int], right: Sequence[int]) -> None:
+        self.base, self.left, self.right = base, list(left), list(right)
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+    def __getitem__(self, index: int) -> Any:
+        (x, y), (z, _) = self.base[self.left[index]], self.base[self.right[index]]
+        return torch.stack([x, z]), y
+
+
 class Beside(Drawn):
     """Examples of its own, and another dataset from which it takes none."""
 
@@ -204,6 +230,13 @@ CASES: dict[str, tuple[Any, Any, int]] = {
     ),
     "two datasets inside": (
         OwnNames(WHOLE, range(25), OTHERS), OwnNames(WHOLE, range(10, 40), OTHERS), 0,
+    ),
+    "halves of the same": (Windows(WHOLE, range(40), 0), Windows(WHOLE, range(40), 4), 0),
+    "windows of the same": (
+        Windows(WHOLE, sorted([*EVEN, *EVEN]), 0), Windows(WHOLE, sorted([*EVEN, *EVEN]), 4), 0,
+    ),
+    "pairs": (
+        Pairs(WHOLE, range(40), [*range(1, 40), 0]), Pairs(WHOLE, range(40), range(40)[::-1]), 2,
     ),
     "none is taken": (Beside(range(20), WHOLE), Beside(range(20, 40), WHOLE), 0),
     "mixed": (Mixed(Subset(WHOLE, range(25))), Around(Subset(WHOLE, range(10, 40))), 15),

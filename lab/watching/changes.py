@@ -3,6 +3,7 @@ examples, or changed ones."""
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 from typing import NamedTuple
 
@@ -35,6 +36,18 @@ LEAST, MOST = 6, 0.9
 """A change is one that the loop makes of all inputs if it is found in so many of them at least, and
 in this share of those that were found among the measured ones: chance that changes half of them
 does so to all of six in 1.6 % of loops, and to 15 of 16 in 0.03 %."""
+
+MANY = 0.25
+"""Share of the training examples among a loop's inputs that must be found for a change to be told:
+others may be cropped or mirrored by chance."""
+
+LEFT, MADE_UP = 0.98, 0.1
+"""Numbers are left out by chance if fewer than a share `LEFT` of them remain, and a factor makes up
+for it to this share."""
+
+SURE = 3.0
+"""Standard deviations of the number of training examples among a loop's inputs of which the probes
+are known, by which fewer may be found."""
 
 EVEN = 0.5
 """Inputs are normalized each by itself if their means and spreads differ by less than this share of
@@ -83,22 +96,41 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
     rows, fed, same, shown = rows[finite], fed[finite], same[finite], rest
     others = rows[~same][:TRIED]
     least = 0.0 if are_words else LITTLE
-    changed, found = _changed(probed(others), shown, known, others.shape[1:], least=least)
+    members = min(1.0, expected / len(rows))
+    needed = MANY * members * len(others) * float(_are_varied(shown).double().mean())
+    needed -= SURE * math.sqrt(len(others) * members * (1 - members))
+    changed, found = _changed(
+        probed(others), shown, known, others.shape[1:], least=least, needed=needed
+    )
     if changed is None:
-        changed = _turned(others, shown, known + found)
+        changed = _turned(others, shown, known + found, needed)
     if changed is None and not (known or are_words) and found <= MOST * len(others):
         changed = _shifted(fed, shown)
     return (changed or Difference(False))._replace(known=some)
 
 
-def _turned(rows: Tensor, shown: Tensor, known: int) -> Difference | None:
+def _are_varied(probes: Tensor) -> Tensor:
+    """Which probes (M, C, S) have no constant channel, (M,) bool: such are found however they are
+    scaled."""
+    return (probes.amax(dim=2) > probes.amin(dim=2)).all(dim=1)
+
+
+def _are_left_out(by: Tensor, fed: Tensor, shown: Tensor) -> bool:
+    """Whether `fed` (N, C, S) have 0 in place of some numbers, or channels, and the others are
+    those of `shown` times a factor, `by` (C,), that makes up for it, as dropout does."""
+    left = float((fed != 0).double().mean() / (shown != 0).double().mean().clamp(min=1e-12))
+    return left < LEFT and bool(((by * left - 1).abs() < MADE_UP).all())
+
+
+def _turned(rows: Tensor, shown: Tensor, known: int, needed: float) -> Difference | None:
     """Whether nearly all examples among `rows` (N, …) are mirrored or turned in the same way;
-    `known` more are not."""
+    `known` more are not. As many as are `needed` must be found."""
     if shown.shape[2] < COUNTED:
         return None
     shape = rows.shape[1:]
     tried = [
-        _changed(probed(turn.undone(rows)), shown, known, shape, turn) for turn in turns(shape)
+        _changed(probed(turn.undone(rows)), shown, known, shape, turn, needed=needed)
+        for turn in turns(shape)
     ]
     every = known + sum(found for _, found in tried)
     return next((each for each, found in tried if each and found >= MOST * every), None)
@@ -112,16 +144,18 @@ def _changed(
     turn: Turn | None = None,
     *,
     least: float = LITTLE,
+    needed: float = 0.0,
 ) -> tuple[Difference | None, int]:
     """How the examples among `fed`, inputs of this `shape`, are changed, where it is the same way
     in nearly all; and how many of them show what one of `shown` does, however it is changed.
-    `known` more are as they are; `turn`: of all of `fed` this was undone; `least`: as `LITTLE`."""
+    `known` more are as they are; `turn`: of all of `fed` this was undone; `least`: as `LITTLE`;
+    `needed`: how many must be found."""
     if fed.shape[2] < NUMBERS or not len(fed):
         return None, 0
     match, order, every = _matches(fed, shown)
     alike = order >= 0
     found = int(alike.sum())
-    if found < LEAST:
+    if found < max(LEAST, needed):
         return None, found
     number = int(order[alike].mode().values)
     chosen = order == number
@@ -138,10 +172,12 @@ def _changed(
         little = least * spread.median(dim=0).values + (0.0 if least else ROUNDED)
         moved = (made.mean(dim=2) - given.mean(dim=2)).median(dim=0).values.abs()
         plain = bool(((by - 1).abs() <= LITTLE).all() & (moved <= little).all())
-        if plain and not number and not turn:
+        scaled = bool((added.abs() <= within).all()) and not number and not turn
+        if (plain and not number and not turn) or (scaled and _are_left_out(by, fed, shown)):
             return None, found
         pairs = [] if plain else list(zip(by.tolist(), added.tolist(), strict=True))
         return _told(turn, every[number] if number else (), pairs, shape), found
+    enough = max(enough, 2 * needed)  # else by chance, among rows that are nearly parallel
     if len(made) >= enough and _are_even(made, given):
         said = "each training example normalized by its own mean and spread"
         return Difference(False, f"{said}, and it is measured on them as they are", True), found

@@ -50,8 +50,8 @@ class Looking:
 
     `shown` is what the network gets when it is measured on the training set, `tested` on the test
     set. `rescaled`: whether the inputs that the loop feeds it, when they were looked at last, were
-    others; `is_unrecognized`: whether none of the first ones that were compared is a measured one,
-    as it is or changed in a way that is known.
+    others; `is_unrecognized`: whether none of those that were compared is a measured one, as it is
+    or changed in a way that is known.
     """
 
     def __init__(self, sets: GivenSets) -> None:
@@ -231,19 +231,20 @@ class Looking:
                 self._test.keep(calls)
             self._fed = None
             found = self._difference(calls)
-            compared = self.shown.probes is not None
-            self.is_unrecognized = compared and not (found.known or found.found or found.said)
+            one = self._sets.train.form is not None and len(self._sets.train.form) == 1
+            self.is_unrecognized = one and self._are_unrecognized(found)
             if found.said:
                 self.rescaled = True
                 said = (
                     f"the loop feeds the model {found.said}: if the loop changes them, do it in a"
                     f" transform, or in forward= too, as in lambda model, x: model({found.code})"
                 )
-        if self.rescaled:
+        if self.rescaled or self.is_unrecognized:
             self._keep_latest()
-            found = self._difference(self._seen) if self._seen else Difference(False)
-            self._seen = []
-            if found.known and not found.said:
+            seen, self._seen = self._seen, []
+            found = self._difference(seen) if seen else Difference(False)
+            self.is_unrecognized &= not seen or self._are_unrecognized(found)
+            if self.rescaled and found.known and not found.said:
                 self.rescaled = False
                 more = (
                     "the loop now feeds the model inputs as they are measured: what was said of"
@@ -251,6 +252,10 @@ class Looking:
                 )
                 return f"{said}. {more[0].upper()}{more[1:]}" if said else more
         return said
+
+    def _are_unrecognized(self, found: Difference) -> bool:
+        """Whether of inputs that were compared none is a measured one."""
+        return self.shown.probes is not None and not (found.known or found.found or found.said)
 
     def at_test(self) -> str:
         """What is to be said if inputs that the loop was seen to feed the network are examples of

@@ -156,8 +156,10 @@ def _taken(
 ) -> np.ndarray | None:
     """Which of the candidates (N,), `usual` and `others`, are the numbers of the examples that
     `dataset` reads of `inner`, its attribute `name`: the first that holds for some of them. If it
-    reads none (it keeps what it has read, or gets at them otherwise), they must be usual ones in
-    an attribute of a usual name, and all of its labels must be theirs."""
+    reads none (it keeps what it has read, or gets at them otherwise), all of its labels must be
+    theirs. In an attribute of another name than `INNER` has, and for `others`, each must be read,
+    alone, and be a whole example: none is taken twice, as for windows of one record, and those that
+    are arrays keep their shape."""
     seen = copy.copy(dataset)
     asked = _Asked(inner)
     setattr(seen, name, asked)
@@ -167,11 +169,19 @@ def _taken(
         asked.numbers.clear()
         seen[position]
         read.append([number % len(inner) for number in asked.numbers])
-    if not any(read) and name not in INNER:
-        return None
-    for numbers in (*usual, *others) if any(read) else usual:
+    for numbers in (*usual, *others):
         wanted = [int(numbers[position]) % len(inner) for position in tried]
-        if any(read):
+        if name not in INNER or any(numbers is each for each in others):
+            alone = all({w} == {*own} for w, own in zip(wanted, read, strict=True))
+            if (
+                alone
+                and len({*numbers.tolist()}) == len(numbers)
+                and _same_shape(
+                    [dataset[position] for position in tried], [inner[number] for number in wanted]
+                )
+            ):
+                return numbers
+        elif any(read):
             if all(w in own[:READ] for w, own in zip(wanted, read, strict=True)):
                 return numbers
         elif all(
@@ -180,6 +190,15 @@ def _taken(
         ):
             return numbers
     return None
+
+
+def _same_shape(items: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether the inputs of some examples, where both are arrays or tensors, are of the shape of
+    those of others."""
+    arrays = Tensor, np.ndarray
+    pairs = [(_input(item), _input(other)) for item, other in zip(items, others, strict=True)]
+    both = [each for each in pairs if all(isinstance(one, arrays) for one in each)]
+    return all(tuple(one.shape) == tuple(other.shape) for one, other in both)
 
 
 def _some(count: int) -> list[int]:

@@ -31,9 +31,10 @@ FEWEST = 32
 """Rows of a table by which its columns are compared, at least; twice as many on the other side. And
 pictures by which the spreads of channels are."""
 
-NORMALIZED, SURELY = 1.5, 4.0
+NORMALIZED, ABOUT, SURELY = 1.5, 0.75, 4.0
 """Pictures are normalized otherwise if the standard deviation of each channel is so many times as
-large, or as small, and its logarithm differs by so many standard errors."""
+large, or as small, and its logarithm differs by so many standard errors; of other measures the
+logarithm must differ by a share of that."""
 
 
 def finite(calls: list[Tensor]) -> Tensor:
@@ -85,19 +86,28 @@ def column_differs(fed: Tensor, asked: Tensor, *, both: bool = False) -> int | N
 
 
 def normalized_otherwise(one: Tensor, other: Tensor) -> bool:
-    """Whether pictures (N, C, S) seem to be normalized by other numbers than others (M, C, S): the
-    spread of each channel is another one, by far, and beyond what the pictures differ in it."""
+    """Whether pictures (N, C, S) seem to be normalized by other numbers than others (M, C, S): by
+    far, and in the same direction, in each channel, the spread of all numbers is another one,
+    beyond what the pictures differ in it, and so are the upper quartile of the spreads within a
+    picture, and the range of all numbers: unlike where some pictures are bright, or edges are
+    filled."""
     if min(len(one), len(other)) < FEWEST or one.shape[1] != other.shape[1]:
         return False
-    logs, errors = [], []
+    whole, within, wide, errors = [], [], [], []
     for each in (one.double(), other.double()):
         away = (each - each.mean(dim=(0, 2), keepdim=True)).square().mean(dim=2)  # (N, C)
         variance = away.mean(dim=0).clamp(min=1e-30)
-        logs.append(variance.log() / 2)
+        whole.append(variance.log() / 2)
         errors.append(away.std(dim=0) / variance / len(each) ** 0.5 / 2)
-    apart = logs[0] - logs[1]
-    least = torch.maximum(torch.tensor(math.log(NORMALIZED)), SURELY * torch.hypot(*errors))
-    return bool((apart > least).all() or (apart < -least).all())
+        within.append(each.std(dim=2).quantile(0.75, dim=0).clamp(min=1e-30).log())
+        wide.append((each.amax(dim=(0, 2)) - each.amin(dim=(0, 2))).clamp(min=1e-30).log())
+    far, near = torch.tensor([math.log(NORMALIZED), math.log(NORMALIZED) * ABOUT]).double()
+    least = torch.maximum(far, SURELY * torch.hypot(*errors))
+    bounds = [(whole, least), (within, near), (wide, near)]
+    return any(
+        all(bool((sign * (ours - theirs) > bound).all()) for (ours, theirs), bound in bounds)
+        for sign in (1, -1)
+    )
 
 
 def _outside(rows: Tensor, others: Tensor, margin: Tensor) -> Tensor:

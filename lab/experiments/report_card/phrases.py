@@ -31,16 +31,17 @@ def unless(rivals: list[str]) -> str:
     return f", which cannot be told from {listed(rivals)}" if rivals else ""
 
 
-def lowest(accuracies: Mapping[str, Estimate], *, by: str) -> str:
+def lowest(accuracies: Mapping[str, Estimate], *, by: str, seeds: int | None = None) -> str:
     """A sentence on the accuracy of each subpopulation, class or group, and which is lowest,
-    unless all are equal; of many only the lowest are listed."""
+    unless all are equal; of many only the lowest are listed. Of those that not all test sets of so
+    many `seeds` have it says so."""
     ranked = sorted(accuracies, key=lambda name: accuracies[name].value)
     worst = ranked[0]
     told = list(accuracies) if len(ranked) <= LONG else ranked[:LOWEST]
     ends, mark = (" ", ", ") if all(map(str.isalpha, told)) else (": ", "; ")
     shares = mark.join(f"{name}{ends}{interval(accuracies[name])}" for name in told)
     if len(told) < len(ranked):
-        some = _lacking(accuracies, by=by)
+        some = _lacking(accuracies, seeds, by=by)
         return f"Accuracy by {by}, the lowest of {len(ranked):,}: {shares}.{some}"
     rivals = [
         name
@@ -53,12 +54,14 @@ def lowest(accuracies: Mapping[str, Estimate], *, by: str) -> str:
     unsure = f", though not surely lower than on {listed(rivals)}" if rivals else ""
     same = len({share.value for share in accuracies.values()}) == 1 < len(ranked)
     ends = "" if same else f" It is lowest on {worst}{unsure}."
-    return f"Accuracy by {by}: {shares}.{ends}{_lacking(accuracies, by=by)}"
+    return f"Accuracy by {by}: {shares}.{ends}{_lacking(accuracies, seeds, by=by)}"
 
 
-def _lacking(accuracies: Mapping[str, Estimate], *, by: str) -> str:
-    """A sentence on those that the test sets of some seeds lack; empty if there are none."""
-    seeds = max(share.count or 1 for share in accuracies.values())
+def _lacking(accuracies: Mapping[str, Estimate], seeds: int | None, *, by: str) -> str:
+    """A sentence on those that the test sets of some of the `seeds` lack; empty if there are
+    none."""
+    if seeds is None:
+        return ""
     having = {name: share.count or 1 for name, share in accuracies.items()}
     some = [f"{name} (in those of {k:,})" for name, k in having.items() if k < seeds]
     if not some:

@@ -189,12 +189,17 @@ def difference_table(
 
 
 def difference_text(pair: Pair, tag: str) -> str:
-    """A difference with its sign and interval, and * where that excludes 0. Seeds that all differ
-    by the same amount (few test examples) tell nothing of the spread, and get no *."""
+    """A difference with its sign and interval, and * where that excludes 0, with the number of
+    seeds where others have none. Seeds that all differ by the same amount (few test examples) tell
+    nothing of the spread, and get no *."""
     difference = pair.difference(tag)
+    every, count = len(pair.cell.runs), difference.count or 0
+    some = f" in {count} of {every} seeds" if 0 < count < every else ""
     low, high = difference.interval
     sure = low < high and (low > 0 or high < 0)
-    return over_seeds(difference, 3, sign="+") + (" *" if sure else "")
+    if some and not has_spread(difference):
+        return f"{difference.value:+.3f}{some}"
+    return over_seeds(difference, 3, sign="+") + some + (" *" if sure else "")
 
 
 def runs_csv(table: Table) -> str:
@@ -249,7 +254,7 @@ def differences_csv(table: Table, pairs: Sequence[Pair]) -> str:
     rows = []
     for pair in pairs:
         baseline = {f"baseline_{n}": v for n, v in _values(pair.baseline, table.grid).items()}
-        for tag in pair.cell.tags:
+        for tag in pair.cell.found:
             found = pair.difference(tag)
             if found.count:
                 rows.append(

@@ -23,6 +23,11 @@ def _groups(card: Card) -> Mapping[str, Estimate]:
     return {name.replace(",", ", ").replace("=", " "): share for name, share in card.groups.items()}
 
 
+def _seeds(card: Card) -> int | None:
+    """How many runs with the largest training set there are."""
+    return card.best.test.count
+
+
 def rows(
     cards: Sequence[Card],
     subject: Subject,
@@ -39,7 +44,7 @@ def rows(
 
 CLASSES = Section(
     name="classes", applies=stored, measure=lambda asked: asked.family("subpopulation_accuracy"),
-    say=lambda cards, subject: lowest(cards[0].classes, by="class"),
+    say=lambda cards, subject: lowest(cards[0].classes, by="class", seeds=_seeds(cards[0])),
     rows=partial(rows, by="class", of=_classes), draw=partial(accuracies, by="class", of=_classes),
     caption="Accuracy on the test {noun} of each class.",
 )  # fmt: skip
@@ -47,7 +52,7 @@ CLASSES = Section(
 GROUPS = Section(
     name="groups", applies=lambda subject: subject.grouped,
     measure=lambda asked: asked.family("group_accuracy"),
-    say=lambda cards, subject: lowest(_groups(cards[0]), by="group"),
+    say=lambda cards, subject: lowest(_groups(cards[0]), by="group", seeds=_seeds(cards[0])),
     rows=partial(rows, by="group", of=_groups), draw=partial(accuracies, by="group", of=_groups),
     caption="Accuracy on the test {noun} of each group: a class with values of the columns.",
 )  # fmt: skip
