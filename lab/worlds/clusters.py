@@ -189,6 +189,9 @@ def without_clusters(
     told = set[T]()
     for mark in marks:
         known = _of_clusters(mark, whole)
+        if mark.kind in ("names", "parts"):  # a name of one picture says nothing of others
+            counts = Counter(mark.of.values())
+            known = {value for value in known if counts[value] > 1}
         told |= {item for item, value in mark.of.items() if value in known}
     if not told:
         return "all"

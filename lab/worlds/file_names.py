@@ -10,10 +10,12 @@ from itertools import combinations
 from pathlib import PurePath
 
 from lab.worlds.folder_names import by_folders, without_folders
-from lab.worlds.marks import NAMED, Marks, T
+from lab.worlds.marks import NAMED, Kind, Marks, T
 from lab.worlds.name_parts import (
     NAMED_AS,
     PART_OF,
+    PERSONS,
+    PLACE,
     Named,
     after_a_day,
     are_codes,
@@ -38,12 +40,8 @@ on they begin anew in each."""
 LEVELS = 3
 """Numbers in a file's name up to which beginnings are looked at, but for the last one."""
 
-COUNTERS = 0.5
-"""Share of what stands before a patient's name in names of files that is different, from which on
-it is a counter, and no place or day."""
-
 COARSER = 0.9
-"""How many marks without the counter before them there are at most, of those with it, if pictures
+"""How many marks without what stands before them there are at most, of those with it, if pictures
 share them."""
 
 TELLING = 0.25
@@ -86,9 +84,10 @@ def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     named = [mark for mark in outer if mark.named]
     others = [mark for mark in outer if not mark.named]
     found = [*named, *first, *others, *(mark for mark in marks if mark not in first)]
-    for each in (_after_a_counter(flat), _of_several_classes(names)):
-        found = [*found, each] if each.anew else [each, *found]
-    return found
+    if (things := _of_one_thing(flat)).of:  # and not of what stands before, as a view
+        return [*named, *others, things] if things.anew else [things, *named, *others]
+    several = _of_several_classes(names)
+    return [*found, several] if several.anew else [several, *found]
 
 
 def _of_several_classes(names: Mapping[T, PurePath]) -> Marks[T]:
@@ -103,30 +102,36 @@ def _of_several_classes(names: Mapping[T, PurePath]) -> Marks[T]:
     return Marks("names", of if shared else {}, anew=anew, named=bool(shared), across=True)
 
 
-def _after_a_counter(sets: Sequence[Mapping[T, PurePath]]) -> Marks[T]:
-    """The marks of pictures by what their names say, after a counter, that they are of, as of
-    0001_patient012.jpg, where some are of the same; else none."""
+def _of_one_thing(sets: Sequence[Mapping[T, PurePath]]) -> Marks[T]:
+    """The marks of pictures by what their names say that they are of, after something else, as of
+    0001_patient012.jpg, visit2_patient012.jpg and 2018-05-03_patient012.jpg; none where names begin
+    with that. Numbers at several places, as of site2_patient012.jpg, are of others, and so they may
+    be where what stands before is the class."""
     paths = {item: path for each in sets for item, path in each.items()}
     of_word: dict[str, dict[T, Named]] = {}
     for item, path in paths.items():
         for told in named_in(path.stem):
-            if re.search(r"\d", told.before):
-                of_word.setdefault(told.word, {}).setdefault(item, told)
-    for found in of_word.values():
-        whole = {told.before + told.mark for told in found.values()}
-        before = [told.before for told in found.values()]
-        counters = len({*before}) >= COUNTERS * len(whole) or all(map(PART_OF.match, before))
-        marks = {item: told.mark for item, told in found.items()}
-        names = {*marks.values()}
-        if 2 * len(found) > len(paths) and counters and len(names) <= COARSER * len(whole):
-            of_class: dict[PurePath, set[str]] = {}
-            for item, mark in marks.items():
-                of_class.setdefault(paths[item].parent, set()).add(mark)
-            shared = in_several(of_class.values())
-            anew = _begin_anew([{*each.values()} for each in sets])
-            anew = anew or (shared == "all" and count_on(names))
-            return Marks("parts", marks, anew=anew, named=True, across=bool(shared))
-    return Marks("parts", {})
+            of_word.setdefault(told.word, {}).setdefault(item, told)
+    most = [word for word, found in of_word.items() if 2 * len(found) > len(paths)]
+    word = min(most, key=lambda word: not PERSONS.fullmatch(word), default="")  # else the first one
+    found = of_word.get(word, {})
+    if not any(told.before for told in found.values()):
+        return Marks("parts", {})
+    marks = {item: told.mark for item, told in found.items()}
+    whole = {item: told.before + told.mark for item, told in found.items()}
+    before = Counter((told.before, paths[item].parent) for item, told in found.items())
+    at_places = 2 * sum(bool(PLACE.search(told.before)) for told in found.values()) > len(found)
+    coarser = len({*marks.values()}) <= COARSER * len({*whole.values()})
+    if at_places or not coarser or _tell_the_class(before, rare=False):  # as tumor_patient012
+        marks = whole
+    of_class: dict[PurePath, set[str]] = {}
+    for item, mark in marks.items():
+        of_class.setdefault(paths[item].parent, set()).add(mark)
+    shared = in_several(of_class.values())
+    anew = _begin_anew([{*each.values()} for each in sets])
+    anew = anew or (shared == "all" and count_on({*marks.values()}))
+    kind: Kind = "names" if marks is whole else "parts"
+    return Marks(kind, marks, anew=anew, named=True, across=bool(shared))
 
 
 def _by_names(

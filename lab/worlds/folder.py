@@ -162,10 +162,8 @@ class FolderWorld(StoredWorld[Path]):
         """As of any pictures; empty, too, where each name is of another patient."""
         if self.stated is not None:
             return super().unmarked()
-        names: dict[int, list[str]] = {}
-        for path, label in (pair for each in self.whole for pair in each):
-            names.setdefault(label, []).append(path.stem)
-        return "" if are_of_others(names) else super().unmarked()
+        stems = [path.stem for each in self.whole for path, _ in each]
+        return "" if are_of_others(stems) else super().unmarked()
 
     @property
     def looked_at(self) -> str:

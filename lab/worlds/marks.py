@@ -101,7 +101,8 @@ class Marks(Generic[T]):
         mean = counts.total() / len(counts)
         if _called(self.column):
             return _are_names(self.column, counts, mean)
-        if 2 * counts.total() < pictures or (len(counts) < self.least and not self.named):
+        different = {mark.rpartition("/")[2] for mark in counts}  # in whatever class
+        if 2 * counts.total() < pictures or (len(different) < self.least and not self.named):
             return False
         if self.kind in ("names", "parts"):
             few_and_full = len(counts) < NAMED and mean > MOST

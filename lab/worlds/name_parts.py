@@ -9,20 +9,44 @@ from itertools import pairwise
 from pathlib import PurePath
 from typing import Literal, NamedTuple
 
-from lab.worlds.marks import ALONE, FEW, T
+from lab.worlds.marks import ALONE, CALLED, FEW, T
 
-NAMED_AS = re.compile(
-    rf"(?<![^\W\d_])(?:{ALONE}|subj?|pat|volume|vol|series)s?[\W_]*"
-    r"(?:(?:id|no|nr|num|number)[\W_]*)?\d",
+
+def _before_a_number(words: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"(?<![^\W\d_])(?:{words})s?[\W_]*(?:(?:id|no|nr|num|number)[\W_]*)?\d", re.IGNORECASE
+    )
+
+
+_WORDS = rf"{ALONE}|subj?|pat|volume|vol|series"
+
+NAMED_AS = _before_a_number(_WORDS)
+"""Words in names that say what the number after them is of: patient012, Subject-3."""
+
+NAMED_IN = _before_a_number(rf"{_WORDS}|case|plant|tree")
+"""The same after something else, and some by which kinds are called, too: 0001_plant012."""
+
+PERSONS = re.compile(
+    r"patient(?:en)?|paciente|paziente|proband|subject|sujet|subj?|pat|person|participant"
+    r"|individual|donor|animal|specimen|writer|child|speaker|signer|mrn",
     re.IGNORECASE,
 )
-"""Words in names that say what the number after them is of: patient012, Subject-3."""
+"""Those of the words that are of somebody, of whom there may be several videos or volumes."""
+
+PLACE = re.compile(
+    r"(?<![^\W\d_])(?:site|hospital|hosp|cent(?:er|re)|clinic|cohort|fold|batch|lab|country|city"
+    r"|plate|row|block|group|study|dataset|set|school|farm|field)s?[\W\d_]*[A-Za-z]?[\W_]*$",
+    re.IGNORECASE,
+)
+"""The end of what stands before such a word, if persons or things are numbered anew there."""
 
 PART_OF = re.compile(r"(?:slices?|frames?|fr|z|mpr)[\W_]*\d+", re.IGNORECASE)
 """What begins the rest of a name of which the beginning is a volume or video: slice_041_flair."""
 
 DATED = re.compile(
-    r"(?:(?:19|20)\d\d(?:[-_.]?\d\d){2}|\d\d([-_.])\d\d\1(?:19|20)\d\d)"
+    r"(?<!^[A-Za-z])(?<![\W\d_][A-Za-z])"  # as of p19840512
+    r"(?:(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])"
+    r"|\d\d([-_.])\d\d\1(?:19|20)\d\d)"
     r"(?:[-_. T]*(?:at )?\d\d(?:[-_.h]?\d\d){1,2})?"
 )
 """A day in a file's name, with or without a time."""
@@ -31,8 +55,10 @@ YEAR = re.compile(r"(?:19|20)\d\d")
 
 MONTH = re.compile(rf"{YEAR.pattern}[-_.]\d\d(?!\d)")
 
-AFTER_A_DAY = re.compile(r"[\W_]+(([^\W\d_]+)\d+)(?![^\W_])")
-"""A word with a number after a day or year, as in 2018_place012."""
+AFTER_A_DAY = re.compile(
+    rf"[\W_]+(([^\W\d_]+)\d+|({CALLED.pattern})s?[\W_]+\d+)(?![^\W_])", re.IGNORECASE
+)
+"""A word with a number after a day or year, as in 2018_place012, or 2018_plant_012."""
 
 COUNTED = re.compile(
     r"(?:img|image|im|pict?|picture|photo|foto|bild|dsc[nf]?|pxl|mvi|vid|wa|scan|frame|f|file|page|p"
@@ -85,23 +111,17 @@ class Named(NamedTuple):
 def named_in(name: str) -> list[Named]:
     """The parts of a name that say what it is of."""
     found = []
-    for each in NAMED_AS.finditer(name):
+    for each in NAMED_IN.finditer(name):
         if mark := re.match(r"\D+\d+", name[each.start() :]):
             word = re.sub(r"[\W\d_]+$", "", mark[0]).lower()
             found.append(Named(word, mark[0], name[: each.start()]))
     return found
 
 
-def are_of_others(names: Mapping[int, Collection[str]]) -> bool:
-    """Whether the names in each class say what they are of, and nearly each is of another, as of
-    another patient."""
-    every = [
-        (label, told[-1].mark) if (told := named_in(name)) else None
-        for label, each in names.items()
-        for name in each
-    ]
-    known = [mark for mark in every if mark]
-    return 2 * len(known) > len(every) and len({*known}) >= FORM * len(known)
+def are_of_others(names: Collection[str]) -> bool:
+    """Whether names say what they are of, and nearly each is of another, as of another patient."""
+    known = [told[-1].mark for name in names if (told := named_in(name))]
+    return 2 * len(known) > len(names) and len({*known}) >= FORM * len(known)
 
 
 def in_several(of_class: Iterable[Collection[str]]) -> Literal["", "some", "all"]:
@@ -166,9 +186,10 @@ def after_a_day(name: str) -> Dated | None:
     """What a file's name says after a day or year; None: nothing but a counter."""
     lead = DATED.match(name) or MONTH.match(name) or YEAR.match(name)
     found = AFTER_A_DAY.match(name, lead.end()) if lead else None
-    if lead is None or found is None or COUNTED.fullmatch(found[2]):
+    word = (found[2] or found[3]) if found else ""
+    if lead is None or found is None or COUNTED.fullmatch(word):
         return None
-    return Dated(lead[0], found[2].lower(), found[1], name[found.start(1) :])
+    return Dated(lead[0], word.lower(), found[1], name[found.start(1) :])
 
 
 def cuts_of(

@@ -1,0 +1,104 @@
+"""Habits of naming files after patients and the like: which pictures belong together, whatever
+stands before, and who is in both sets."""
+
+from collections.abc import Callable
+from pathlib import PurePath
+
+import numpy as np
+import pytest
+
+from lab.worlds.clusters import Clusters, clusters_of
+from lab.worlds.file_names import file_marks
+
+VIEWS = ("AP", "LAT", "OBL", "XX")
+
+Picture = tuple[int, int]
+"""A patient, and which of its pictures."""
+
+
+def day(patient: int, k: int) -> str:
+    code = 7919 * (5 * patient + k)
+    return f"{2015 + code % 6}-{1 + code % 12:02}-{1 + code % 28:02}"
+
+
+HABITS: dict[str, Callable[[int, int, int], str]] = {  # of picture n, of patient p, its k-th one
+    "patient first": lambda n, p, k: f"patient{p:03}_{n:05}",
+    "bids": lambda n, p, k: f"sub-{p:02}_ses-{k + 1:02}_T1w",
+    "counter": lambda n, p, k: f"{n:05}_patient{p:03}",
+    "counter with a word": lambda n, p, k: f"scan{n:04}_subject{p:02}",
+    "counter and a blank": lambda n, p, k: f"IMG_{n:04}_Patient {p}",
+    "counter and view": lambda n, p, k: f"mammo_{n * 7919 % 10**6:06}_pat{p:03}_{VIEWS[k]}",
+    "hash": lambda n, p, k: f"{n * 2654435761 % 2**32:08x}_patient{p}",
+    "frame of a video": lambda n, p, k: f"frame_{n % 9:02}_video_{p:02}",
+    "slice": lambda n, p, k: f"slice_{40 + k:03}_patient_{p:02}",
+    "view": lambda n, p, k: f"{VIEWS[k]}_patient{p:03}_{2015 + (p + k) % 5}",
+    "visit": lambda n, p, k: f"visit{k + 1}_subject{p:03}_AP",
+    "exam": lambda n, p, k: f"exam{k + 1}_patient{p}_{n}",
+    "camera": lambda n, p, k: f"cam{k % 3 + 1}_person{p:03}_{n:04}",
+    "year": lambda n, p, k: f"{2012 + 2 * k}_patient{p:03}_{VIEWS[k]}",
+    "day": lambda n, p, k: f"{day(p, k)}_patient{p:03}_{VIEWS[k]}",
+    "day of a plant": lambda n, p, k: f"{day(p, k)}_plant_{p:03}",
+    "day number of a plant": lambda n, p, k: f"day{3 * k:02}_plant{p}",
+    "age": lambda n, p, k: f"age{20 + p * 7 % 60}_patient{p:03}_{k}",
+    "site": lambda n, p, k: f"site{p % 5}_patient{p // 5:02}_{k}",
+    "hospital": lambda n, p, k: f"hospital_{'ABC'[p % 3]}_patient{p // 3:02}_{VIEWS[k]}",
+    "patient and video": lambda n, p, k: f"{n:04}_video{k}_patient{p:02}",
+    "numbers that look like days": lambda n, p, k: f"p{19_000_000 + 7919 * p}_s{n:08}_{n:04x}",
+}
+
+
+def named(
+    patients: range, called: Callable[[int, int, int], str], each: Callable[[int], int],
+    *, across: bool = False, seed: int = 0,
+) -> dict[Picture, PurePath]:  # fmt: skip
+    """The pictures of `patients`, so many of `each`, in one of two classes, or in both."""
+    labels = np.random.default_rng(0).integers(2, size=1000)
+    paths: dict[Picture, PurePath] = {}
+    for p in patients:
+        for k in range(each(p)):
+            name = called(len(paths) + 1000 * seed, p, k)
+            paths[p, k] = PurePath("ab"[(labels[p] + k * across) % 2], f"{name}.png")
+    return paths
+
+
+def found_in(
+    train: dict[Picture, PurePath], test: dict[Picture, PurePath], *, given: bool
+) -> Clusters | None:
+    sets = [[(item, path.parts[0]) for item, path in each.items()] for each in (train, test)]
+    marks = file_marks(train, test) if given else file_marks({**train, **test})
+    return clusters_of(marks, *sets, sets if given else [[*sets[0], *sets[1]]])
+
+
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize("habit", HABITS)
+def test_of_a_folder_that_is_divided_the_patients_in_both_sets_are_counted(
+    habit: str, across: bool
+) -> None:
+    for seed in range(3):
+        paths = named(range(60), HABITS[habit], lambda p: 1 + p * 7 % 4, across=across, seed=seed)
+        order = [[*paths][k] for k in np.random.default_rng(seed).permutation(len(paths))]
+        train, test = ({item: paths[item] for item in each} for each in (order[40:], order[:40]))
+        known = [{p for p, _ in each} for each in (train, test)]
+        found = found_in(train, test, given=False)
+        assert found is not None
+        assert (found.clusters, found.shared) == (len(known[1]), len(known[0] & known[1]))
+
+
+@pytest.mark.parametrize("shared", [0, 5])
+@pytest.mark.parametrize("habit", HABITS)
+def test_of_given_sets_the_patients_in_both_are_counted(habit: str, shared: int) -> None:
+    train = named(range(60), HABITS[habit], lambda p: 1 + p * 7 % 4, seed=1)
+    unseen = range(60 - shared, 75)
+    test = named(unseen, HABITS[habit], lambda p: 1 + p * 5 % 4, seed=2)
+    test = {(p, k + 10): path for (p, k), path in test.items()}
+    found = found_in(train, test, given=True)
+    assert (found.shared if found is not None else 0) == shared
+    assert found is None or found.clusters == len(unseen)
+
+
+@pytest.mark.parametrize("habit", [each for each in HABITS if "slice" not in each])
+def test_of_single_pictures_of_patients_nothing_is_told(habit: str) -> None:
+    paths = named(range(80), HABITS[habit], lambda p: 1)
+    order = [[*paths][k] for k in np.random.default_rng(0).permutation(len(paths))]
+    train, test = ({item: paths[item] for item in each} for each in (order[20:], order[:20]))
+    assert found_in(train, test, given=False) is None
