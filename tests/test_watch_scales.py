@@ -195,3 +195,50 @@ def test_pictures_that_are_normalized_otherwise_are_told(
             normalized_otherwise(probed(other), probed(one)),
         ]
     assert (sum(told) >= 0.9 * len(told)) if is_told else not any(told)
+
+
+def overexposed(count: int, generator: torch.Generator) -> Tensor:
+    """One in twenty is white."""
+    white = torch.rand(count, 1, 1, 1, generator=generator) < 0.05
+    return torch.where(white, 1.0, 0.1 * torch.rand(count, 3, 12, 12, generator=generator))
+
+
+def stars(count: int, generator: torch.Generator) -> Tensor:
+    """A few places are bright."""
+    noise, brightness = (torch.randn(count, 1, 12, 12, generator=generator) for _ in range(2))
+    some = torch.rand(count, 1, 12, 12, generator=generator) < 0.003
+    return 0.05 * noise + some * (2 * brightness).exp()
+
+
+def defects(count: int, generator: torch.Generator) -> Tensor:
+    """A few pictures have a bright place."""
+    x = 0.5 + 0.02 * torch.randn(count, 3, 12, 12, generator=generator)
+    some = torch.rand(count, 1, 1, 1, generator=generator) < 0.05
+    x[..., 3:7, 3:7] += 0.5 * some
+    return x
+
+
+@pytest.mark.parametrize("kind", [pictures, overexposed, stars, defects])
+@pytest.mark.parametrize("count", [40, 64, 128])
+def test_pictures_of_one_population_are_normalized_alike(
+    kind: Callable[[int, torch.Generator], Tensor], count: int
+) -> None:
+    for seed in range(2 * SEEDS):
+        generator = torch.Generator().manual_seed(seed)
+        one, other = kind(count, generator), kind(40, generator)
+        assert not normalized_otherwise(probed(one), probed(other))
+
+
+def test_edges_that_augmentation_fills_are_no_other_normalization() -> None:
+    """Black ones around drawings on white, as RandomCrop(12, padding=3) makes them."""
+    for seed in range(2 * SEEDS):
+        generator = torch.Generator().manual_seed(seed)
+        one, other = (torch.ones(60, 1, 12, 12) for _ in range(2))
+        for each in (one, other):
+            for picture in each:
+                place = int(torch.randint(2, 9, (), generator=generator))
+                picture[0, place, 2:10] = -1.0
+        for picture in one:
+            rows, columns = torch.randint(0, 4, (2,), generator=generator).tolist()
+            picture[0, :rows], picture[0, :, :columns] = -1.0, -1.0
+        assert not normalized_otherwise(probed(one), probed(other))

@@ -31,6 +31,9 @@ FEWEST = 32
 """Rows of a table by which its columns are compared, at least; twice as many on the other side. And
 pictures by which the spreads of channels are."""
 
+SORTED = 2**17
+"""Numbers of a channel of which the ranges are those, at most."""
+
 NORMALIZED, ABOUT, SURELY = 1.5, 0.75, 4.0
 """Pictures are normalized otherwise if the standard deviation of each channel is so many times as
 large, or as small, and its logarithm differs by so many standard errors; of other measures the
@@ -89,21 +92,25 @@ def normalized_otherwise(one: Tensor, other: Tensor) -> bool:
     """Whether pictures (N, C, S) seem to be normalized by other numbers than others (M, C, S): by
     far, and in the same direction, in each channel, the spread of all numbers is another one,
     beyond what the pictures differ in it, and so are the upper quartile of the spreads within a
-    picture, and the range of all numbers: unlike where some pictures are bright, or edges are
-    filled."""
+    picture, and the ranges of all numbers and of four fifths of them: unlike where some pictures,
+    or places, are bright, or edges are filled."""
     if min(len(one), len(other)) < FEWEST or one.shape[1] != other.shape[1]:
         return False
-    whole, within, wide, errors = [], [], [], []
+    whole, within, wide, middle, errors = [], [], [], [], []
     for each in (one.double(), other.double()):
         away = (each - each.mean(dim=(0, 2), keepdim=True)).square().mean(dim=2)  # (N, C)
         variance = away.mean(dim=0).clamp(min=1e-30)
         whole.append(variance.log() / 2)
         errors.append(away.std(dim=0) / variance / len(each) ** 0.5 / 2)
         within.append(each.std(dim=2).quantile(0.75, dim=0).clamp(min=1e-30).log())
-        wide.append((each.amax(dim=(0, 2)) - each.amin(dim=(0, 2))).clamp(min=1e-30).log())
+        numbers = each.transpose(0, 1).flatten(1)[:, :: math.ceil(each[:, 0].numel() / SORTED)]
+        ends = torch.tensor([0.0, 0.1, 0.9, 1.0]).double()
+        least, low, high, most = numbers.quantile(ends, dim=1)
+        wide.append((most - least).clamp(min=1e-30).log())
+        middle.append((high - low).clamp(min=1e-30).log())
     far, near = torch.tensor([math.log(NORMALIZED), math.log(NORMALIZED) * ABOUT]).double()
-    least = torch.maximum(far, SURELY * torch.hypot(*errors))
-    bounds = [(whole, least), (within, near), (wide, near)]
+    surely = torch.maximum(far, SURELY * torch.hypot(*errors))
+    bounds = [(whole, surely), (within, near), (wide, near), (middle, near)]
     return any(
         all(bool((sign * (ours - theirs) > bound).all()) for (ours, theirs), bound in bounds)
         for sign in (1, -1)
