@@ -250,3 +250,45 @@ def test_a_set_of_few_clusters_that_are_all_right_is_still_uncertain() -> None:
         assert np.ptp(own.interval) == pytest.approx(np.ptp(wilson(3 * right, 3).interval))
         gap = memorization_metrics(train, test)["gap/accuracy"]
         assert np.ptp(gap.interval) > 0.9 * np.ptp(own.interval)
+
+
+@pytest.mark.parametrize("order", ["by class", "mixed"])
+def test_of_classes_that_are_all_right_each_cluster_counts_as_one_example(order: str) -> None:
+    """Of twelve patients with examples of both classes, some of whom have a wrong label, too."""
+    owner = torch.arange(12).repeat(10)
+    labels = torch.tensor([0] * 6 + [1] * 4).repeat_interleave(12)
+    for seed in range(3):
+        places = torch.arange(120)
+        if order == "mixed":
+            places = torch.randperm(120, generator=torch.Generator().manual_seed(seed))
+        clean = labels.clone()
+        clean[:5] = 1  # five patients have one each
+        test = Predictions.of(
+            9.0 * torch.nn.functional.one_hot(labels, 2)[places], labels[places],
+            clean_labels=clean[places],
+        )  # fmt: skip
+        test = replace(test, clusters=owner[places])
+        kinds = {
+            "accuracy/test": (torch.ones_like(test.mislabeled), 12),
+            "subpopulation_accuracy/none": (test.labels == 0, 12),
+            "subpopulation_accuracy/tumor": (test.labels == 1, 12),
+            "mislabeled/fitted": (test.mislabeled, 5),
+        }
+
+        def by_kind(_: Predictions, one: Predictions) -> dict[str, Estimate]:
+            chosen = {
+                "accuracy/test": torch.ones_like(one.mislabeled),
+                "subpopulation_accuracy/none": one.labels == 0,
+                "subpopulation_accuracy/tumor": one.labels == 1,
+                "mislabeled/fitted": one.mislabeled,
+            }
+            return {
+                tag: accuracy(one.logits[which], one.labels[which])
+                for tag, which in chosen.items()
+                if which.any()
+            }
+
+        found = allowing_for_dependence(by_kind, test, test)
+        for tag, (which, clusters) in kinds.items():
+            assert found[tag].count == int(which.sum())
+            assert found[tag].low == pytest.approx(wilson(clusters, clusters).low), tag

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -16,6 +17,10 @@ from lab.core.metrics import known
 from lab.core.seeds import permutation
 from lab.core.student import student_quantile
 from lab.measure.predictions import Predictions
+
+KINDS = 50
+"""Classes, groups or subpopulations up to which each is asked about by itself where nothing shows
+how alike the examples of a cluster are."""
 
 GROUPS = 20
 """Groups into which clusters are put, at most, of which one at a time is left out."""
@@ -62,11 +67,21 @@ def _over_copies(measure: Measure, train: Predictions, test: Predictions) -> dic
 
 @dataclass(frozen=True)
 class _Part:
-    """What was `measured` without each group of the clusters of some sets, and (`one_each`) with
-    one example of each of these clusters."""
+    """What was `measured` without each group of the clusters of some sets; `alone` measures one
+    example of each of these clusters, once for each kind of examples of which one is preferred."""
 
     measured: Sequence[Mapping[str, Estimate]]
-    one_each: Mapping[str, Estimate]
+    alone: Callable[[], Iterator[Mapping[str, Estimate]]]
+
+    @cached_property
+    def one_each(self) -> Mapping[str, Estimate]:
+        """Each figure by one example of as many clusters as it has examples of."""
+        found: dict[str, Estimate] = {}
+        for measured in self.alone():
+            for tag, each in measured.items():
+                if tag not in found or (each.count or 0) > (found[tag].count or 0):
+                    found[tag] = each
+        return found
 
 
 def _over_clusters(
@@ -78,10 +93,33 @@ def _over_clusters(
         left = [[_without(each, group) for each in sets] for group in groups]
         if len(left) < 2 or not all(len(each) for kept in left for each in kept):
             return {tag: Estimate.point(one.value, count=one.count) for tag, one in found.items()}
-        alone = [each.independent() if k in places else each for k, each in enumerate(sets)]
         measured = [measure(kept[0], kept[-1]) for kept in left]
-        parts.append(_Part(measured, measure(alone[0], alone[-1])))
+        parts.append(_Part(measured, partial(_alone, measure, sets, places)))
     return {tag: _within_range(tag, _clustered(tag, each, parts)) for tag, each in found.items()}
+
+
+def _alone(
+    measure: Measure, sets: Sequence[Predictions], places: set[int]
+) -> Iterator[Mapping[str, Estimate]]:
+    """What is measured of one example of each cluster of the sets at `places`: of the first one, of
+    one of each class, group or subpopulation if the cluster has such, and of a mislabeled one. A
+    class may be that of a few pictures of each patient."""
+    kinds = list[Callable[[Predictions], Tensor | None]]([lambda each: None])
+    kinds.append(lambda each: each.mislabeled)
+    for name in ("labels", "groups", "subpopulations"):
+        values = sorted({*torch.cat([getattr(sets[place], name) for place in places]).tolist()})
+        if 1 < len(values) <= KINDS:
+            kinds += [partial(_is, name, value) for value in values]
+    for kind in kinds:
+        alone = [
+            each.independent(kind(each)) if k in places else each for k, each in enumerate(sets)
+        ]
+        yield measure(alone[0], alone[-1])
+
+
+def _is(name: str, value: int, predictions: Predictions) -> Tensor:
+    found: Tensor = getattr(predictions, name) == value
+    return found
 
 
 def _clustered(tag: str, each: Estimate, parts: Sequence[_Part]) -> Estimate:

@@ -155,10 +155,14 @@ class Predictions:
         kept = torch.tensor(list(first.values()), dtype=torch.int64)
         return replace(self._with(lambda tensor: tensor[kept]), copies=None)
 
-    def independent(self) -> Predictions:
+    def independent(self, first: Tensor | None = None) -> Predictions:
         """The same of examples that are surely independent: the first one of each cluster, and of
-        all that are copies of each other."""
-        found = self.different()
+        all that are copies of each other; with `first`, (N,) bool, those before the others."""
+        ordered = self
+        if first is not None:
+            order = (~first).long().argsort(stable=True)
+            ordered = self._with(lambda tensor: tensor[order])
+        found = ordered.different()
         if found.clusters is None:
             return found
         return replace(found, copies=found.clusters).different()

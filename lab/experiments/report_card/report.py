@@ -105,7 +105,7 @@ def report(
     tried = {name: _try_out(name, base, subject) for name in models}
     found = plans(base, models, subject, sizes=sizes, random_sizes=random_sizes)
     jobs = check_plans(found, seeds=seeds, out=base.out / RUNS)
-    subject = with_notes(subject, base, sizes[-1])
+    subject = with_notes(subject, base, sizes[-1], seeds=seeds)
     for note in subject.notes:
         say(f"warning: {note}")
     done = sum(map(finished, jobs))

@@ -147,13 +147,19 @@ LEAST = 4
 """Fewest pictures that a learning curve can be made of: two sizes, of which the smaller is two."""
 
 
-def with_notes(subject: Subject, base: RunConfig, size: int) -> Subject:
+def with_notes(subject: Subject, base: RunConfig, size: int, *, seeds: int = 1) -> Subject:
     """The subject with what is suspicious of its pictures, with `size` of them for training: what a
-    single run warns of before it begins. Drawn ones are as they were made."""
+    single run warns of before it begins; of several `seeds`, each of which takes others, it is that
+    of the first one, and says so. Drawn ones are as they were made."""
     if subject.drawn:
         return subject
     world = open_world(replace(base.data, num_train=size), seed=base.seed)
-    return replace(subject, notes=tuple(_notes(world)))
+    first = ""
+    if seeds > 1:
+        first = (
+            f"with {size:,} training {subject.noun} and seed {base.seed}, the first of {seeds}, "
+        )
+    return replace(subject, notes=tuple(first + each for each in _notes(world)))
 
 
 def _notes(world: World) -> list[str]:
