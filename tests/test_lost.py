@@ -113,6 +113,8 @@ def test_where_no_input_of_a_loop_is_known_other_causes_are_not_the_only_ones(
     assert advice.kind == "advice"
     assert advice.text.startswith("None of the inputs that the loop") is unrecognized
     assert advice.text.endswith("Training it longer, or a larger network, may help.")
+    *_, advice = findings(figures(0.8, 0.5), setting(**loops))  # it memorized some of them
+    assert advice.text.startswith("None of the inputs that the loop") is unrecognized
     assert "None of the inputs" not in findings(figures(1.0, 0.9), setting(**loops))[-1].text
 
 

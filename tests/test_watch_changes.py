@@ -192,3 +192,46 @@ def test_the_code_for_channels_in_another_order_gives_that_order(shape: tuple[in
 )  # fmt: skip
 def test_channels_are_few_of_many_numbers_each(shape: tuple[int, ...], axis: int | None) -> None:
     assert channel_axis(torch.Size(shape)) == axis
+
+
+REORDERED: dict[str, tuple[tuple[int, ...], Callable[[Tensor], Tensor]]] = {
+    "records": ((24, 5), lambda x: x.transpose(1, 2)),
+    "records in one row": ((24, 5), lambda x: x.transpose(1, 2).flatten(1)),
+    "a row taken for records": ((120,), lambda x: x.reshape(-1, 24, 5).transpose(1, 2)),
+    "a row in another order": ((120,), lambda x: x.reshape(-1, 24, 5).transpose(1, 2).flatten(1)),
+    "channels first": ((12, 10, 3), lambda x: x.permute(0, 3, 1, 2)),
+    "channels last": ((3, 12, 12), lambda x: x.permute(0, 2, 3, 1)),
+    "rows and columns": ((1, 12, 10), lambda x: x.transpose(2, 3)),
+    "frames": ((4, 3, 8, 6), lambda x: x.transpose(1, 2)),
+}
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("kind", REORDERED)
+def test_axes_in_another_order_are_told_with_the_code_for_it(kind: str, scaled: bool) -> None:
+    shape, made = REORDERED[kind]
+    x = torch.rand(EXAMPLES, *shape, generator=torch.Generator().manual_seed(0))
+    fed = made(x)
+    by = 3 if scaled else 1
+    found = difference(
+        by * fed[:FED].reshape(-1, *shape), probed(x), expected=FED, fed_as=fed.shape[1:]
+    )
+    if kind == "a row in another order":  # in which of them is not to be told from the row alone
+        assert not found.found
+        return
+    assert "with their axes in another order" in found.said
+    assert ("as 3 x" in found.said) is scaled
+    made_so = eval(found.code, {"x": x, "normalize": lambda x: 3 * x})
+    assert torch.equal(made_so, by * fed)
+
+
+@pytest.mark.parametrize("kind", REORDERED)
+@pytest.mark.parametrize("change", [name for name in RANDOM if "larger" not in name])
+def test_of_axes_in_the_same_order_chance_tells_nothing(kind: str, change: str) -> None:
+    shape, made = REORDERED[kind]
+    draw = torch.Generator().manual_seed(0)
+    x = torch.rand(EXAMPLES, *shape, generator=draw)
+    fed_as = made(x).shape[1:]
+    few = x[torch.randint(0, len(x), (FED,), generator=draw)]
+    changed = RANDOM[change](few, x, draw)
+    assert not difference(changed, probed(x), expected=FED, fed_as=fed_as).said

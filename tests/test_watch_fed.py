@@ -576,3 +576,23 @@ def test_one_place_of_a_record_that_the_loop_scales_is_told_as_it_is_counted(
     model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(96), nn.Linear(96, 2))
     said, _ = told(tmp_path, plain(change), data=records, model=model, count=200, batch=32)
     assert ["inputs of which number 22 goes" in each for each in said] == [True]
+
+
+@pytest.mark.parametrize("is_noisy", [False, True])
+def test_records_that_the_loop_transposes_are_told(is_noisy: bool, tmp_path: Path) -> None:
+    """Which is also told of a network that takes both, and of noise besides."""
+
+    def records(count: int, seed: int) -> tuple[Tensor, Tensor]:
+        x = torch.randn(count, 20, 6, generator=torch.Generator().manual_seed(seed))
+        return x, torch.arange(count) % 2
+
+    def change(x: Tensor) -> Tensor:
+        return (x + 0.5 * is_noisy * torch.randn(x.shape)).transpose(1, 2)
+
+    model = nn.Sequential(nn.Flatten(), nn.Linear(120, 2))
+    said, found = told(tmp_path, plain(change), data=records, model=model, count=200, batch=32)
+    shapes = "inputs of the shape (6, 20), and it is measured on inputs of (20, 6)"
+    order = "its training examples with their axes in another order (x.permute(0, 2, 1))"
+    assert [shapes in each for each in said] == [is_noisy]
+    assert [order in each for each in said] == [not is_noisy]
+    assert found.verdict.startswith("The loop fed it inputs of another scale, shape or order")

@@ -185,7 +185,11 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
     )
     if any(finding.kind in ("misled", "misled partly") for finding in claims):
         hint = break_cues(setting.cues, noun) or hint
-    elif hint and setting.unrecognized and (fell or main.kind in SHORT):
+    elif (
+        hint
+        and setting.unrecognized
+        and (fell or main.kind in SHORT or metrics["accuracy/train"].interval[0] < GOOD)
+    ):
         hint = (
             "None of the inputs that the loop was seen to feed it is one of those on which it was"
             " measured: if the loop changes them, and not at random, do so in a transform, or in"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lab.watching.known import Known, are_finite, rounding_of
 from lab.watching.probes import COUNTED, channel_axis, probed
-from lab.watching.turns import Turn, turns
+from lab.watching.turns import Turn, orders, turns
 
 ALIKE = 0.9995
 """Correlation from which on two inputs show the same, up to a factor and a summand."""
@@ -77,10 +77,14 @@ class Difference(NamedTuple):
     code: str = "normalize(x)"
 
 
-def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
+def difference(
+    rows: Tensor, shown: Tensor, *, expected: float, fed_as: torch.Size | None = None
+) -> Difference:
     """That of the inputs `rows` (N, …) from those that are measured, of which `shown` (M, C, S) are
-    the probes; `expected` is how many of them are among the others if nothing is changed. Of whole
-    numbers in both, such as words, means are not compared, since augmentation may change some."""
+    the probes; `expected` is how many of them are among the others if nothing is changed. `fed_as`
+    is the shape in which the loop feeds them, where it is another one with as many numbers. Of
+    whole numbers in both, such as words, means are not compared, since augmentation may change
+    some."""
     are_words = not (rows.is_floating_point() or shown.is_floating_point())
     rows, shown = rows.float(), shown.float()
     fed = probed(rows)
@@ -103,7 +107,7 @@ def difference(rows: Tensor, shown: Tensor, *, expected: float) -> Difference:
         probed(others), shown, known, others.shape[1:], least=least, needed=needed
     )
     if changed is None:
-        changed = _turned(others, shown, known + found, needed)
+        changed = _turned(others, shown, known + found, needed, fed_as or others.shape[1:])
     if changed is None and not (known or are_words) and found <= MOST * len(others):
         changed = _shifted(fed, shown)
     return (changed or Difference(False))._replace(known=some)
@@ -122,15 +126,18 @@ def _are_left_out(by: Tensor, fed: Tensor, shown: Tensor) -> bool:
     return left < LEFT and bool(((by * left - 1).abs() < MADE_UP).all())
 
 
-def _turned(rows: Tensor, shown: Tensor, known: int, needed: float) -> Difference | None:
-    """Whether nearly all examples among `rows` (N, …) are mirrored or turned in the same way;
-    `known` more are not. As many as are `needed` must be found."""
+def _turned(
+    rows: Tensor, shown: Tensor, known: int, needed: float, fed_as: torch.Size
+) -> Difference | None:
+    """Whether nearly all examples among `rows` (N, …) are mirrored or turned in the same way, or
+    have their axes in another order, in which their shape is `fed_as`; `known` more are not. As
+    many as are `needed` must be found."""
     if shown.shape[2] < COUNTED:
         return None
     shape = rows.shape[1:]
     tried = [
         _changed(probed(turn.undone(rows)), shown, known, shape, turn, needed=needed)
-        for turn in turns(shape)
+        for turn in (*turns(shape), *orders(shape, fed_as))
     ]
     every = known + sum(found for _, found in tried)
     return next((each for each, found in tried if each and found >= MOST * every), None)

@@ -351,14 +351,18 @@ class Looking:
             theirs = {each.shape[1:] for each in calls}
             if len(theirs) > 1 or len(calls[0].shape) != len(shape) + 1 or self._varies():
                 return Difference(False)
-            told = [str(tuple(each)) for each in (*theirs, shape)]
-            said = f"inputs of the shape {told[0]}, and it is measured on inputs of {told[1]}"
-            return Difference(False, said, code="resize(x)")
+            return _other_shape(theirs.pop(), shape, code="resize(x)")
         if len({each.is_floating_point() for each in fitting}) > 1:
             return Difference(False)
         fed = torch.cat([each.reshape(len(each), *shape) for each in fitting])[:MORE]
         expected = len(fed) * len(shown) / self._sets.train.source.count
-        return difference(fed, shown, expected=expected)
+        given = {each.shape[1:] for each in fitting}
+        fed_as = given.pop() if len(given) == 1 else shape
+        found = difference(fed, shown, expected=expected, fed_as=fed_as)
+        is_told = found.known or found.found or found.said
+        if is_told or fed_as == shape or sorted(fed_as) != sorted(shape):
+            return found
+        return _other_shape(fed_as, shape, code="permute(x)")
 
     def _varies(self) -> bool:
         """Whether the shape of an example may depend on the others in its batch."""
@@ -369,3 +373,9 @@ class Looking:
         except Exception:  # of a collate function that takes no single example
             return True
         return len({form(each) for each in read}) > 1
+
+
+def _other_shape(theirs: torch.Size, ours: torch.Size, *, code: str) -> Difference:
+    """Inputs of another shape than those that are measured; `code` makes such of these."""
+    said = f"inputs of the shape {tuple(theirs)}, and it is measured on inputs of {tuple(ours)}"
+    return Difference(False, said, code=code)
