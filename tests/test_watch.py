@@ -1290,6 +1290,23 @@ def test_pictures_that_each_batch_pads_anew_have_thumbnails_of_one_size() -> Non
     assert found.thumbnails[:100].min() == 0 or found.thumbnails[100:].min() == 0
 
 
+@pytest.mark.parametrize(
+    ("shape", "are_pictures"),
+    [
+        ((100, 12), False), ((12, 100), False), ((30, 6), False), ((1, 8, 128), False),
+        ((28, 28), True), ((1, 8, 8), True), ((8, 16), True), ((32, 128), True),
+        ((3, 12, 40), True), ((12, 40, 3), True),
+    ],
+)  # fmt: skip
+def test_narrow_records_of_signals_are_no_pictures(
+    shape: tuple[int, ...], are_pictures: bool
+) -> None:
+    """Also of whole numbers up to 255, which are no pictures as files have them."""
+    x, y = (255 * torch.rand(40, *shape)).round(), torch.arange(40) % 2
+    found = MeasuredSet(Source((x, y), "test"), most=None, seed=0)
+    assert (found.thumbnails is not None, found.unscaled) == (are_pictures, are_pictures)
+
+
 def test_rows_with_numbers_that_are_not_finite_are_found_and_no_others() -> None:
     """The sum of a row may overflow though all of its numbers are finite."""
     x = torch.rand(6, 3, 8, 8)

@@ -53,6 +53,10 @@ SOME = 0.02
 """Share of the test examples that are the same as training examples, maybe by chance, from which on
 that is said."""
 
+LOW = 16
+"""Numbers across from which on what is longer than twice that may be a picture; else it is a
+record: of several signals, one number of each at a time."""
+
 NAMED = 50
 """Classes of which each is measured and shown by itself, at most."""
 
@@ -95,7 +99,8 @@ class MeasuredSet:
                 small = [*small, shown] if shown is not None else None
             if start == 0:
                 first = inputs
-                self.unscaled = small is not None and _are_unscaled(leaves(inputs)[0])
+                are_pictures = small is not None and not _are_records(inputs)
+                self.unscaled = are_pictures and _are_unscaled(leaves(inputs)[0])
                 self.is_short = sum(leaf[0].numel() for leaf in leaves(inputs)) < SHORT
             forms.add(form(inputs))
             if held:
@@ -118,7 +123,7 @@ class MeasuredSet:
         half = sum(bits) / max(1, len(bits)) * numbers / 2
         real = REAL * bits.count(REAL)
         self.tells = (half if small else real) >= BITS
-        self.thumbnails = _visible(small) if small else None
+        self.thumbnails = _visible(small) if small and are_pictures else None
         self.digest = hashlib.sha256(b"".join((*keys, self.labels.numpy().tobytes()))).hexdigest()
 
     def _digests(self, padded: list[bytes]) -> list[bytes]:
@@ -376,6 +381,13 @@ def _shrunk(inputs: Tree) -> Tensor | None:
     if pictures.shape[2:] != (side, side):
         pictures = interpolate(pictures, size=(side, side), mode="area")
     return pictures
+
+
+def _are_records(inputs: Tree) -> bool:
+    """Whether inputs (N, H, W) or (N, 1, H, W) are so narrow that they are records of signals."""
+    *before, high, wide = leaves(inputs)[0].shape[1:]
+    low, long = sorted((high, wide))
+    return before in ([], [1]) and low < LOW and long > 2 * low
 
 
 def _visible(parts: Sequence[Tensor]) -> Tensor:
