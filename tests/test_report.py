@@ -684,3 +684,15 @@ def test_the_patch_that_a_network_needs_most_is_told_with_those_that_may_be_it()
     assert "row 2 and column 1" in name
     assert len(shares) == 2
     assert OCCLUSIONS.draw([clear, close], about) is not None
+
+
+def test_training_sets_that_lack_groups_of_the_test_set_are_told_with_their_seeds() -> None:
+    plain = card()
+    few, many = plain.learning
+    lacking = dataclasses.replace(few, unstudied=2)
+    said, usual = (
+        " ".join(sentences([each], FACES, steps=10, compared="cnn"))
+        for each in (card(learning=(lacking, many)), plain)
+    )
+    assert "In 2 seeds with 100 training faces the training set lacks groups" in said
+    assert "lacks groups" not in usual

@@ -40,6 +40,7 @@ from lab.experiments.show.maps import heat_map
 from lab.experiments.show.means import write_means
 from lab.experiments.show.tables import UNREACHED, cells_csv, differences_csv, to_markdown
 from lab.measure import mean_of_seeds
+from lab.measure.class_shares import UNSTUDIED
 from lab.training import load_checkpoint
 from support.configs import tiny
 from support.picture_folders import fill
@@ -122,6 +123,17 @@ def test_a_group_that_some_test_sets_lack_is_the_mean_of_the_others() -> None:
             replace(cell, settings={**cell.settings, "model": "cnn"}),
         ))}, base=cell.config, device="cpu")  # fmt: skip
     assert asked.family("group_accuracy") == {"sick,hospital=C": mean_of_seeds([0.25, 0.5])}
+
+
+def test_runs_whose_training_set_lacks_groups_of_the_test_set_are_counted() -> None:
+    """Which each seed may lack others of; a share of one in twenty is too small to matter."""
+    few, many = planted({"num_train": [8, 16]}).cells
+    lacking = changed(few, UNSTUDIED, [0.25, 0.1, 0.05, 0.04])
+    table = replace(planted({"num_train": [8, 16]}), cells=(lacking, many))
+    said = "Groups not studied: in 2 of 8 runs 10.0 % to 25.0 % of the test examples are of groups"
+    assert said in to_markdown(view(table))
+    assert "Groups not studied" not in to_markdown(view(replace(table, cells=(few, many))))
+    assert (len(lacking.unstudied), len(few.unstudied)) == (2, 0)
 
 
 def test_intervals_are_students_and_differences_are_taken_seed_by_seed() -> None:

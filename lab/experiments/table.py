@@ -26,6 +26,7 @@ from lab.core.text import unknown
 from lab.experiments.metrics import FITTED
 from lab.experiments.runner.grid import describe
 from lab.measure import mean_of_seeds, right_labels
+from lab.measure.class_shares import unstudied
 from lab.measure.judged import ACCURACY, judged
 from lab.measure.known_before import KNOWN_BEFORE
 
@@ -163,6 +164,13 @@ class Cell:
         network knew it already."""
         found = (run.metrics.get(KNOWN_BEFORE) for run in self.runs)
         return tuple(right for right in found if right is not None)
+
+    @property
+    def unstudied(self) -> tuple[Estimate, ...]:
+        """The share of the test examples of groups that the training set lacks, of those of the
+        runs where that matters."""
+        found = (unstudied(run.metrics) for run in self.runs)
+        return tuple(share for share in found if share is not None)
 
     def curves(self, tag: str) -> Curves:
         """The values of `tag` at every evaluation, for each seed. With early stopping seeds end at

@@ -8,7 +8,7 @@ examples from others. Neither is memory. Compared class by class both difference
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -40,6 +40,10 @@ FEWEST, MOSTLY = 10, 0.9
 with which it is looked whether other shares explain what seems to be memory."""
 
 UNSTUDIED = "memorization/test_in_unstudied_groups"
+
+TOLD = 0.05
+"""Share of the test examples of such groups from which on that is said: fewer hardly change what is
+said of memory."""
 
 
 def at_test_shares(
@@ -89,6 +93,13 @@ def at_test_shares(
         if _explained(plain, counted, BY_CLASS):
             return counted
     return {}
+
+
+def unstudied(metrics: Mapping[str, Estimate]) -> Estimate | None:
+    """The share of the test examples that are of groups which the training set lacks, by the final
+    `metrics` of a run, where that may be why they are less often right; None: hardly any is."""
+    found = metrics.get(UNSTUDIED)
+    return found if found is not None and found.value > TOLD else None
 
 
 def _plain(train: Predictions, test: Predictions) -> dict[str, Estimate]:

@@ -63,7 +63,7 @@ def headline(metrics: Metrics, setting: Setting, *, traced: bool) -> Finding:
     ranked = metrics.get(ROC_AUC)
     fits = _fits(metrics, setting)
     kind, claim = _claim(train, metrics["accuracy/test"], gap, setting, traced, mean, ranked, fits)
-    if kind in _MEMORIZED and unlike(metrics) and not traced:
+    if kind in _MEMORIZED and class_shares.unstudied(metrics) and not traced:
         learned = against_chance(metrics["accuracy/test"], setting) == "above"
         told = "It learned; whether it memorized too," if learned else "Whether it memorized,"
         kind, claim = OTHER_GROUPS, f"{told} such a test set cannot tell."
@@ -81,13 +81,6 @@ def _fits(metrics: Metrics, setting: Setting) -> bool:
     well, loss = right.value > max(GOOD, frequent), metrics["loss/train"]
     known = loss.value if loss.high is None else loss.high  # of one cluster there is no interval
     return well and (right.count or 0) >= ENOUGH and known < least / 2
-
-
-def unlike(metrics: Metrics) -> Estimate | None:
-    """The share of the test examples that are of groups which the training set lacks, where that
-    may be why they are less often right; None: hardly any is."""
-    found = metrics.get(class_shares.UNSTUDIED)
-    return found if found is not None and found.value > SHARED else None
 
 
 def numbers(metrics: Metrics, setting: Setting, kind: str) -> str:
@@ -148,7 +141,7 @@ def _compared(metrics: Metrics) -> tuple[Estimate, Estimate]:
 
 def _unstudied(metrics: Metrics, setting: Setting, kind: str) -> str:
     """The sentence that test examples are of groups that the training set lacks; else nothing."""
-    if (share_of := unlike(metrics)) is None:
+    if (share_of := class_shares.unstudied(metrics)) is None:
         return ""
     number = counted(share_of, f"{share_of.count:,} test {setting.noun}")
     number = number[0].upper() + number[1:]

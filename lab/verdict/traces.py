@@ -5,7 +5,7 @@ from __future__ import annotations
 from lab.core.words import auc, percent, share, singular
 from lab.measure import class_shares
 from lab.measure.judged import AUC, by_right_labels, judged
-from lab.verdict.headline import near, unlike
+from lab.verdict.headline import near
 from lab.verdict.setting import Finding, Metrics
 
 EXPOSED, FITTED = "members exposed", "wrong labels fitted"
@@ -23,7 +23,7 @@ def attacker(metrics: Metrics, noun: str = "faces", replaced: int = 0) -> Findin
     low, high = metric.interval
     told = f"{auc(metric)}."
     told += f" The {replaced:,} that it did not study count as studied." if replaced else ""
-    if low > 0.5 and unlike(metrics):
+    if low > 0.5 and class_shares.unstudied(metrics):
         text = (
             f"Its losses tell the {noun} it studied{right} from the test {noun}: {told} As these"
             " are of other groups, that need not be memory."

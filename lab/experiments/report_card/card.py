@@ -19,7 +19,8 @@ class Size:
     `membership_auc` are those by which memorization is judged (`lab.measure.judged`). `shown`: so
     many of the faces the networks were shown, as they took too few steps for more; None: all.
     `unfitted`: the share of the training labels that they got right, where not every seed fitted
-    them; None: all did."""
+    them; None: all did. `unstudied`: in how many of the seeds the training set lacks groups of the
+    test set."""
 
     faces: int
     train: Estimate
@@ -27,6 +28,7 @@ class Size:
     membership_auc: Estimate
     shown: int | None = None
     unfitted: Estimate | None = None
+    unstudied: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,6 +73,7 @@ def size_of(cell: Cell) -> Size:
         membership_auc=cell.judged("memorization/membership_auc"),
         shown=min(run.shown or 0 for run in cell.runs) if cell.unreached else None,
         unfitted=cell.mean("accuracy/train") if unfitted else None,
+        unstudied=len(cell.unstudied),
     )
 
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from lab.core import words
 from lab.core.metrics import heading, limits
-from lab.core.words import estimated, in_steps, listed, over_seeds, percent
+from lab.core.words import estimated, in_steps, listed, over_seeds, percent, those
 from lab.experiments.metrics import FITTED
 from lab.experiments.report_card.card import TARGETS, Card, Size
 from lab.experiments.report_card.phrases import Row, interval
 from lab.experiments.report_card.sections import SAID, applying, left_out
 from lab.experiments.report_card.sections.parts import part_rows
 from lab.experiments.report_card.subject import Subject
+from lab.measure.class_shares import TOLD
 from lab.models import has_width
 
 FLAT = 0.005
@@ -36,6 +37,7 @@ def sentences(cards: Sequence[Card], subject: Subject, *, steps: int, compared: 
         _random(card, steps, noun),
         _membership(card, noun),
         _unreached(card, steps, noun),
+        _unstudied(card, noun),
     ]
     said += [section.say(cards, subject) for section in applying(subject, SAID)]
     said += [
@@ -217,6 +219,21 @@ def _unreached(card: Card, steps: int, noun: str) -> str:
         f"In {in_steps(steps)} it is shown only {short[0].shown:,} of its {of} training {noun}:"
         " what is said of so many counts the others as trained on, and shows less of what it"
         " memorized."
+    )
+
+
+def _unstudied(card: Card, noun: str) -> str:
+    """The training sets that in some seeds lack groups of the test set."""
+    short = [size for size in card.learning if size.unstudied]
+    if not short:
+        return ""
+    seeds = listed(
+        [f"{those(each.unstudied, 'seed', 'seeds')} with {each.faces:,}" for each in short]
+    )
+    return (
+        f"In {seeds} training {noun} the training set lacks groups (class and --groups together) of"
+        f" more than {percent(TOLD, 0)} of the test {noun}: what is said of memory with these may"
+        " come from that."
     )
 
 

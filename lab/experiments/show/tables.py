@@ -52,6 +52,13 @@ KNOWN = (
     " them, its figures on the test set are too good."
 )
 
+UNSTUDIED = (
+    "Groups not studied: in {runs} {share} of the test examples are of groups (class and --groups"
+    " together) that the training set lacks (`memorization/test_in_unstudied_groups`). That these"
+    " are less often right may come from that, and not from memory, and gap and membership AUC"
+    " count them, too."
+)
+
 DIFFERENCES = (
     "Differences from the baseline, seed by seed: the mean and its 95 % interval (Student's), each"
     " for one comparison by itself; * where the interval excludes 0, if the seeds do not all differ"
@@ -72,14 +79,9 @@ def to_markdown(view: View) -> str:
         runs = sum(len(cell.runs) for cell in view.cells)
         blocks.append(UNCLEAR.format(runs=f"{bad:,} of {runs:,} runs"))
     if known := [right for cell in view.cells for right in cell.known_before]:
-        runs = sum(len(cell.runs) for cell in view.cells)
-        low, high = (percent(most(right.value for right in known)) for most in (min, max))
-        blocks.append(
-            KNOWN.format(
-                runs=f"{len(known):,} of {runs:,} runs",
-                share=low if low == high else f"{low} to {high}",
-            )
-        )
+        blocks.append(KNOWN.format(**_how_many(known, view.cells)))
+    if unlike := [share for cell in view.cells for share in cell.unstudied]:
+        blocks.append(UNSTUDIED.format(**_how_many(unlike, view.cells)))
     if unfitted := [cell for cell in view.cells if cell.unfitted]:
         blocks.append(f"{UNFITTED} {_why_unfitted(unfitted)}")
     compared = any(len(p.cell.runs) > 1 and len(p.baseline.runs) > 1 for p in view.pairs)
@@ -90,6 +92,16 @@ def to_markdown(view: View) -> str:
         table = difference_table(view.pairs, view.words, view.columns, view.judged)
         blocks += [table, DIFFERENCES]
     return "\n\n".join(blocks)
+
+
+def _how_many(found: Sequence[Estimate], cells: Sequence[Cell]) -> dict[str, str]:
+    """In how many `runs` of the cells one of these shares was found, and the `share`, in words."""
+    runs = sum(len(cell.runs) for cell in cells)
+    low, high = (percent(most(each.value for each in found)) for most in (min, max))
+    return {
+        "runs": f"{len(found):,} of {runs:,} runs",
+        "share": low if low == high else f"{low} to {high}",
+    }
 
 
 def _why_unfitted(cells: Sequence[Cell]) -> str:
