@@ -81,6 +81,8 @@ def unlike(setting: Setting) -> list[Finding]:
         found.append(_trained_before(setting.before, setting))
     if setting.studied < setting.num_train:
         found.append(_unreached(setting))
+    if setting.part is not None:
+        found.append(_partly(*setting.part, setting))
     return found
 
 
@@ -314,6 +316,17 @@ def _test_redrawn(setting: Setting) -> Finding:
         f" each.{compared} Give a test set without augmentation."
     )
     return Finding("test redrawn", text)
+
+
+def _partly(trained: int, seen: int, looked: int, setting: Setting) -> Finding:
+    """The finding that it seems to be trained on a part of its training examples alone."""
+    text = (
+        f"The loop seems to train it on about {trained:,} of the {setting.num_train:,} training"
+        f" {setting.noun} alone, or on the others hardly ever: {looked:,} inputs that were looked"
+        f" at are {seen:,} of them. What follows counts all of them as studied, so that it shows"
+        " less of what it memorized."
+    )
+    return Finding("partly", text)
 
 
 def _unreached(setting: Setting) -> Finding:

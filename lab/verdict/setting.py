@@ -110,6 +110,9 @@ class Setting:
     many of them are test examples; None: too few of them to say so."""
     fed_more: bool = False
     """Whether more of them may be, as only some of the test examples were searched for."""
+    part: tuple[int, int, int] | None = None
+    """How many of the training examples another program seems to go through, how many it was seen
+    to feed the network, and among how many inputs; None: it may be all of them, or not known."""
     broken: int = 0
     """Examples of which inputs are not finite."""
     first_not_finite: bool | None = None

@@ -52,18 +52,28 @@ class Known:
 
     def __init__(self, probes: Tensor) -> None:
         self.probes = probes
-        self._of_rounding: dict[str, set[bytes]] = {}
+        self._of_rounding: dict[str, dict[bytes, int]] = {}
+
+    @property
+    def different(self) -> int:
+        """How many of them differ from each other."""
+        return len(self._bits)
 
     def equal(self, fed: Tensor, rounding: str = "") -> Tensor:
         """Which (N,) bool of the probes `fed` (N, C, S) equal one of them in each number, where all
         are rounded by one of `ROUNDINGS`, if it is named."""
+        return self.places(fed, rounding) >= 0
+
+    def places(self, fed: Tensor, rounding: str = "") -> Tensor:
+        """The place (N,) int64 of the first of them that each of `fed` is equal to, as `equal`
+        says; -1 where there is none."""
         if rounding:
             ours, theirs = self._rounded(rounding), ROUNDINGS[rounding](fed)
         else:
             ours, theirs = self._bits, fed
         if fed.dtype != self.probes.dtype:
-            ours, theirs = {*_bits(self.probes.double())}, fed.double()
-        return torch.tensor([each in ours for each in _bits(theirs)], dtype=torch.bool)
+            ours, theirs = _places(self.probes.double()), fed.double()
+        return torch.tensor([ours.get(each, -1) for each in _bits(theirs)], dtype=torch.int64)
 
     def near(self, fed: Tensor) -> Tensor:
         """Which (N,) bool of the probes `fed` (N, C, S) are the same as one of them up to `SAME`;
@@ -81,14 +91,14 @@ class Known:
             found.append((same & (theirs_finite == finite[nearest])).all(dim=1))
         return torch.cat(found)
 
-    def _rounded(self, rounding: str) -> set[bytes]:
+    def _rounded(self, rounding: str) -> dict[bytes, int]:
         if rounding not in self._of_rounding:
-            self._of_rounding[rounding] = {*_bits(ROUNDINGS[rounding](self.probes))}
+            self._of_rounding[rounding] = _places(ROUNDINGS[rounding](self.probes))
         return self._of_rounding[rounding]
 
     @cached_property
-    def _bits(self) -> set[bytes]:
-        return {*_bits(self.probes)}
+    def _bits(self) -> dict[bytes, int]:
+        return _places(self.probes)
 
     @cached_property
     def _finite(self) -> Tensor:
@@ -114,6 +124,14 @@ class Known:
 def _bits(probes: Tensor) -> list[bytes]:
     """The bits of the numbers of each (N, C, S), which are the same for 0.0 and -0.0."""
     return [row.tobytes() for row in (probes + 0).flatten(1).numpy()]
+
+
+def _places(probes: Tensor) -> dict[bytes, int]:
+    """The place of the first of the probes with each bits."""
+    found: dict[bytes, int] = {}
+    for place, bits in enumerate(_bits(probes)):
+        found.setdefault(bits, place)
+    return found
 
 
 def are_finite(probes: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lab.core.words import in_steps
 from lab.watching.changes import Difference, difference
+from lab.watching.coverage import Part
 from lab.watching.given import GivenSets
 from lab.watching.kept import Call
 from lab.watching.loop import (
@@ -77,6 +78,12 @@ class Looking:
     def fed(self) -> Fed | None:
         """Of how many inputs of the loop how many are test examples; None: hardly any."""
         return self._test.fed if self._test.told else None
+
+    @property
+    def part(self) -> Part | None:
+        """The part of the training examples that the loop goes through; None: it may be all of
+        them, it is not known, or a sampler draws them by weights that are."""
+        return self._test.part if self._sets.train.source.weights is None else None
 
     @property
     def knows_part(self) -> bool:
@@ -270,6 +277,18 @@ class Looking:
             f"of {self.fed.rows:,} inputs that the loop fed the model, {least}{self.fed.tested:,}"
             " are examples of test, and not of train: if it trains on them, what is said of the"
             " test set is too good"
+        )
+
+    def at_part(self) -> str:
+        """What is to be said at the end of a loop that goes through a part of the training
+        examples alone."""
+        if (part := self.part) is None:
+            return ""
+        return (
+            f"the loop seems to train on about {part.trained:,} of the {part.whole:,} training"
+            f" examples alone, or on the others hardly ever ({part.looked:,} inputs that were"
+            f" looked at are {part.seen:,} of them): all of them count as studied, so give train"
+            " those that it goes through, as without a validation set of its own"
         )
 
     def _difference(self, calls: list[Call]) -> Difference:

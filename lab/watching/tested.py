@@ -1,4 +1,4 @@
-"""Whether a loop feeds its network examples of the test set."""
+"""Whether a loop feeds its network examples of the test set, and which of the training set."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lab.watching.backward import Backward
+from lab.watching.coverage import Coverage, Part
 from lab.watching.given import GivenSets
 from lab.watching.kept import Call
 from lab.watching.known import Known, rounding_of
@@ -75,6 +76,7 @@ class Tested:
         self._waiting: list[list[tuple[Tensor, Backward]]] = []  # probes that were not searched yet
         self._rows = 0  # how many there are
         self._chance: dict[str, float] = {}  # of being a test example, by how they are compared
+        self._coverage = Coverage()
         self.trains = False
         self.fed = Fed()
         self.told = False
@@ -89,8 +91,17 @@ class Tested:
         """Whether only some of the test examples are searched for."""
         return self._test.count < self._sets.test.source.count
 
+    @property
+    def part(self) -> Part | None:
+        """The part of the training examples that the loop goes through; None: it may be all of
+        them, or it is not known."""
+        if not self._train.is_whole or self._train.known is None:
+            return None
+        return self._coverage.part(self._train.known, self._sets.train.source.count)
+
     def keep(self, calls: list[Call]) -> None:
-        """Take the inputs of some calls over, if they have the shape of those that are measured."""
+        """Take the inputs of some calls in one step over, if they have the shape of those that are
+        measured."""
         shape = self._train.shape
         if shape is None:
             return
@@ -113,9 +124,13 @@ class Tested:
         train, test = self._train.known, self._test.known
         if train is None or test is None or train.probes.shape[1:] != test.probes.shape[1:]:
             return
-        every = [call for each in waiting for call in each]
-        self.trains = self.trains or any(trained.came for _, trained in every)
-        calls = [rows for rows, trained in every if trained.came or not self.trains]
+        self.trains = self.trains or any(each.came for step in waiting for _, each in step)
+        steps = [
+            [rows for rows, trained in step if trained.came or not self.trains] for step in waiting
+        ]
+        for step in filter(None, steps):
+            self._coverage.note(step, train)
+        calls = [rows for step in steps for rows in step]
         new = Fed()
         for are_floats in (True, False):
             some = [rows for rows in calls if rows.is_floating_point() is are_floats]

@@ -63,6 +63,7 @@ def setting_of(
         broken=train.broken + test.broken,
         fed=(fed.rows, fed.tested) if fed is not None else None,
         fed_more=looking.knows_part,
+        part=(part.trained, part.seen, part.looked) if (part := looking.part) else None,
         uncalled=looking.is_uncalled,
         rescaled=looking.rescaled,
         unrecognized=looking.is_unrecognized,

@@ -467,8 +467,9 @@ class Watcher:
                 settled=looking.changed and step >= SETTLED and not looking.rescaled,
                 bounded=self._asking.is_bounded,
             )
-        for said in self._ending.told:
-            self.warn(said)
+        for said in (looking.at_part(), *self._ending.told):
+            if said:
+                self.warn(said)
         with budget.spending("measuring"), self._undisturbed():
             self.metrics, self.verdict = self._recorder.conclude(
                 self._suite, result, step, metrics=result.metrics,
