@@ -102,3 +102,36 @@ def test_of_single_pictures_of_patients_nothing_is_told(habit: str) -> None:
     order = [[*paths][k] for k in np.random.default_rng(0).permutation(len(paths))]
     train, test = ({item: paths[item] for item in each} for each in (order[20:], order[:20]))
     assert found_in(train, test, given=False) is None
+
+
+@pytest.mark.parametrize("called", ["{:03}", "IMG_{:04}", "patient{:03}", "{0:08x}"])
+@pytest.mark.parametrize(("twice", "is_told"), [(1.0, True), (0.7, True), (0.2, False), (0, False)])
+def test_files_of_one_name_and_several_types_belong_together(
+    called: str, twice: float, is_told: bool
+) -> None:
+    """As 7.jpg and 7.png, which are two pictures of one scene, or one picture twice: those of one
+    folder, and where they are most of all."""
+    chance = np.random.default_rng(0)
+    paths = {
+        (n, k): PurePath("ab"[n % 2], f"{called.format(n * 2654435761 % 2**16)}.{ending}")
+        for n in range(100)
+        for k, ending in enumerate(("jpg", "png"))
+        if not k or chance.random() < twice
+    }
+    order = [[*paths][k] for k in chance.permutation(len(paths))]
+    train, test = ({item: paths[item] for item in each} for each in (order[40:], order[:40]))
+    found = found_in(train, test, given=False)
+    assert (found is not None) is is_told
+    if found is not None:
+        known = [{n for n, _ in each} for each in (train, test)]
+        assert (found.clusters, found.shared) == (len(known[1]), len(known[0] & known[1]))
+
+
+def test_files_of_one_name_in_two_folders_do_not_belong_together() -> None:
+    """As where each class counts from 1, in its own type."""
+    paths = {
+        (n, k): PurePath("ab"[k], f"{n}.{('jpg', 'png')[k]}") for n in range(60) for k in (0, 1)
+    }
+    train = {item: path for item, path in paths.items() if item[0] % 3}
+    test = {item: path for item, path in paths.items() if not item[0] % 3}
+    assert found_in(train, test, given=False) is None

@@ -7,14 +7,17 @@ import time
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
+from lab.commands import learning_curve as command
 from lab.core.config import RunConfig, refuse
 from lab.core.estimate import Estimate
-from lab.experiments import run_preset
+from lab.experiments import Preset, run_preset
 from lab.experiments.presets import dose_response, learning_curve
 from lab.experiments.runner.grid import with_settings
 from lab.experiments.show.curves import curves
@@ -200,3 +203,22 @@ def test_ctrl_c_ends_the_grid_before_the_next_run(tmp_path: Path) -> None:
     assert told.splitlines()[-1] == "stopped by Ctrl-C"
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     assert json.loads((folder / "summary.json").read_text())["status"] == "stopped"
+
+
+def test_sizes_that_are_not_named_are_those_that_own_pictures_allow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        fill(tmp_path / "photos" / name, 30)
+    asked: list[tuple[int, ...]] = []
+
+    def run(chosen: Preset, **settings: Any) -> SimpleNamespace:
+        asked.append(tuple(chosen.plan.grid["num_train"]))
+        return SimpleNamespace(table=SimpleNamespace(complain=lambda: 0))
+
+    monkeypatch.setattr("lab.experiments.run_preset", run)
+    for data, sizes in ((None, ()), (str(tmp_path / "photos"), ()), (None, (10, 20))):
+        config = tiny(tmp_path)
+        config = replace(config, data=replace(config.data, data=data, num_test=20))
+        command.learning_curve(command.Flags(run=config, sizes=sizes))
+    assert asked == [command.SIZES, (10, 48), (10, 20)]

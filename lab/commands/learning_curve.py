@@ -10,14 +10,18 @@ from lab.commands._given import refuse_idle, refuse_width
 from lab.core.config import ONE_THREAD, RunConfig, TrainConfig, refuse
 from lab.core.machine import processors
 
+SIZES = (32, 100, 300, 1000, 3000, 10_000, 30_000)
+"""Numbers of drawn training pictures, where none are named."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Flags:
     """Train at several training-set sizes, with several seeds each, and print the table of
     results."""
 
-    sizes: tuple[int, ...] = (32, 100, 300, 1000, 3000, 10_000, 30_000)
-    """Numbers of training pictures."""
+    sizes: tuple[int, ...] = ()
+    """Numbers of training pictures. None named: 32 100 300 1000 3000 10000 30000; with --data up to
+    four round numbers, and all pictures that are not for the test."""
     seeds: int = 3
     """Runs at each size, 1 or more; they start from --seed."""
     processes: int = processors()
@@ -40,6 +44,11 @@ def learning_curve(flags: Flags) -> int:
     """Execute the runs, show the progress, print the tables, draw the figure."""
     from lab.experiments import run_preset
     from lab.experiments.presets.learning_curve import preset
+    from lab.experiments.report_card.subject import subject_of
 
-    chosen = preset(flags.run, flags.sizes)
+    sizes = flags.sizes
+    if not sizes:
+        own = flags.run.data.data is not None
+        sizes = subject_of(flags.run, seeds=flags.seeds).sizes(()) if own else SIZES
+    chosen = preset(flags.run, sizes)
     return run_preset(chosen, seeds=flags.seeds, processes=flags.processes).table.complain()

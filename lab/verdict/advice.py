@@ -65,6 +65,7 @@ def advice(
     loss: float = 0.0,
     clustered: bool = False,
     one_cluster: bool = False,
+    learnable: bool = True,
 ) -> str:
     """One or two sentences with flags to try; may be empty.
 
@@ -78,7 +79,7 @@ def advice(
     `more_train` and `more_test` the numbers of further examples that exist (None: unlimited);
     `flags` whether another run is a matter of the lab's flags; `loss` the training loss in nats;
     `clustered` whether it is known which examples belong together; `one_cluster`: all training
-    examples do.
+    examples do; `learnable` whether labels are known to follow from what examples show.
     """
     others = " of other clusters" if clustered else ""
     if one_cluster and kind not in SHORT:
@@ -101,7 +102,9 @@ def advice(
     if kind == "nothing" and loss > BEYOND * math.log(max(2, num_classes)):
         return _beyond(loss, num_classes, flags=flags)
     if not flags:
-        return _without_flags(kind, wrong_labels, num_train, num_test, link, noun, others)
+        return _without_flags(
+            kind, wrong_labels, num_train, num_test, link, noun, others, learnable=learnable
+        )
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":
         return "Its labels left nothing else to learn: try --label-noise 0."
     if link < 0 and kind != "nothing":
@@ -138,7 +141,7 @@ def advice(
     if num_train < MOST_EXAMPLES:
         wanted = _more(num_train, error)
         told = _try("num-train", num_train, wanted, more_train)
-        hints.append(f"More training {noun}{others} would help{told}.")
+        hints.append(f"{_more_would_help(noun, others, learnable)}{told}.")
     return " ".join(hints)
 
 
@@ -150,6 +153,8 @@ def _without_flags(
     link: float,
     noun: str,
     others: str,
+    *,
+    learnable: bool,
 ) -> str:
     """The advice for a model that another program trains; `others` says which further ones."""
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":
@@ -167,7 +172,14 @@ def _without_flags(
     if kind == "learned":
         return ""
     stop = "Stopping before it learns wrong labels may help. " if wrong_labels else ""
-    return f"{stop}More training {noun}{others} would help."
+    return f"{stop}{_more_would_help(noun, others, learnable)}."
+
+
+def _more_would_help(noun: str, others: str, learnable: bool) -> str:
+    """What further training examples would do; of labels that may follow from nothing, if they do
+    not."""
+    known = "" if learnable else ", if labels follow from what they show"
+    return f"More training {noun}{others} would help{known}"
 
 
 def _look(noun: str) -> str:

@@ -19,7 +19,7 @@ from lab.measure.consistency import varying
 from lab.verdict.advice import SHORT, advice, break_cues, label_link
 from lab.verdict.doubts import another, dependent, over_clusters, unlike
 from lab.verdict.harder import harder
-from lab.verdict.headline import GOOD, MUCH, headline, numbers, unseen
+from lab.verdict.headline import GOOD, MUCH, against_chance, headline, numbers, unseen
 from lab.verdict.lost import forgot, lost
 from lab.verdict.perturbed import perturbed
 from lab.verdict.setting import Finding, Metrics, Setting
@@ -182,6 +182,8 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         loss=metrics["loss/train"].value,
         clustered=setting.stated is not None,
         one_cluster=setting.stated is not None and setting.stated[0] == 1,
+        learnable=bool(setting.relevant)
+        or against_chance(metrics["accuracy/test"], setting) == "above",
     )
     if any(finding.kind in ("misled", "misled partly") for finding in claims):
         hint = break_cues(setting.cues, noun) or hint

@@ -53,8 +53,8 @@ random in either."""
 def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     """The marks of pictures in files, of which these are the paths from the classes on, in each
     folder with classes: folders below the classes, and how the names of files begin, up to the
-    first number, to later ones, and but for their last part. First come those that say what they
-    are of, where there are folders."""
+    first number, to later ones, and but for their last part; at last whole names, of files of
+    several types. First come those that say what they are of, where there are folders."""
     paths = {item: path for each in sets for item, path in each.items()}
     folders = {item: path for item, path in paths.items() if len(path.parts) > 2}
     outer = by_folders(folders)
@@ -83,11 +83,20 @@ def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     first = [mark for mark in marks if mark.named] if folders else []
     named = [mark for mark in outer if mark.named]
     others = [mark for mark in outer if not mark.named]
-    found = [*named, *first, *others, *(mark for mark in marks if mark not in first)]
+    types = _of_several_types(paths, anew=_begin_anew([{*each.values()} for each in sets]))
+    found = [*named, *first, *others, *(mark for mark in marks if mark not in first), types]
     if (things := _of_one_thing(flat)).of:  # and not of what stands before, as a view
         return [*named, *others, things] if things.anew else [things, *named, *others]
     several = _of_several_classes(names)
     return [*found, several] if several.anew else [several, *found]
+
+
+def _of_several_types(paths: Mapping[T, PurePath], *, anew: bool) -> Marks[T]:
+    """The marks of files by their names but for the type, as of 7.jpg and 7.png in one folder; none
+    where no two have the same."""
+    of = {item: path.with_suffix("").as_posix() for item, path in paths.items()}
+    different = len({*paths.values()}) > len({*of.values()})
+    return Marks("names", of if different else {}, anew=anew, mean=_mean(of, paths) if of else None)
 
 
 def _of_several_classes(names: Mapping[T, PurePath]) -> Marks[T]:

@@ -25,7 +25,7 @@ from lab.core.decoding import Pixels, decode
 from lab.core.machine import processors
 from lab.core.paths import at_home
 from lab.core.pictures import files_below, has_unused_bits, picture_suffixes
-from lab.core.text import plain
+from lab.core.text import escape, plain
 from lab.core.words import those
 from lab.worlds.class_names import shown_names
 from lab.worlds.division import Labeled, divided
@@ -152,7 +152,7 @@ class FolderWorld(StoredWorld[Path]):
 
     def called(self, item: Path) -> str:
         """The file, as a path below the folder."""
-        return plain(item.relative_to(self.root).as_posix())
+        return escape(item.relative_to(self.root).as_posix())
 
     def has_unused_bits(self, item: Path) -> bool:
         """Whether the file has 16 bits for each number, of which the upper two are not used."""
