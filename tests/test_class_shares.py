@@ -37,7 +37,7 @@ from lab.measure.class_shares import (
     class_mean,
     same_answer,
 )
-from lab.measure.ranking import roc_auc
+from lab.measure.ranking import ROC_AUC, roc_auc
 from lab.measure.right_labels import of_right_labels, rightly_labeled
 from lab.runs.train import start
 from lab.verdict import Finding, findings
@@ -885,6 +885,43 @@ def test_a_network_that_ranks_classes_but_answers_one_is_told_so(apart: float, s
     assert ("its probabilities do: by these the area" in found[0].text) == said
     assert "all test pictures the same answer" in found[0].text
     assert found[-1].text.startswith("More training may help: try --steps")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "claim"),
+    [
+        (10, 4, "It tells the classes apart a little"),  # Fisher's exact test: p = 5e-8
+        (5, 0, "It tells the classes apart a little"),
+        (30, 40, "It tells the classes apart: "),
+        (3, 12, "Whether its answers tell the classes apart cannot be told"),
+        (0, 0, "Its answers do not tell the classes apart"),
+    ],
+)
+@pytest.mark.parametrize("ranks", [True, False])
+def test_what_answers_tell_of_a_rare_class_is_what_their_interval_tells(
+    right: int, wrong: int, claim: str, ranks: bool
+) -> None:
+    """Of 54 sick and 546 healthy ones, with so many right and wrong alarms; by probabilities too,
+    or by these not at all."""
+    labels = torch.tensor([1] * 54 + [0] * 546)
+    alarm = torch.zeros(600, dtype=torch.int64)
+    alarm[:right], alarm[54 : 54 + wrong] = 1, 1
+    mean = class_mean(Predictions.of(torch.eye(2)[alarm], labels))
+    known = {MEAN: mean, "loss/train": Estimate(0.69, 0.68, 0.7)}
+    if ranks:
+        known[ROC_AUC] = Estimate(0.75, 0.68, 0.81)
+    share = float((alarm == labels).double().mean())
+    rare = setting(num_train=600, frequent=0.91, frequent_train=0.91, noun="pictures")
+    main, *_ = findings({**figures(share, share, num_train=600), **known}, rare)
+    surely = mean.interval[0] > 0.5
+    assert surely is ("It tells" in claim)
+    assert main.text.startswith(claim if ranks or surely else "It has learned nothing that shows")
+    assert ("area under the ROC curve" in main.text) is (ranks and claim != TOLD)
+    assert main.kind == ("apart" if ranks or surely else "nothing")
+
+
+TOLD = "It tells the classes apart: "
+"""The claim of answers that surely tell them apart, beside which no ranks are told."""
 
 
 def knowing(counts: tuple[int, ...], wrong: int, *, seed: int) -> Predictions:

@@ -43,6 +43,8 @@ HABITS: dict[str, Callable[[int, int, int], str]] = {  # of picture n, of patien
     "site": lambda n, p, k: f"site{p % 5}_patient{p // 5:02}_{k}",
     "hospital": lambda n, p, k: f"hospital_{'ABC'[p % 3]}_patient{p // 3:02}_{VIEWS[k]}",
     "patient and video": lambda n, p, k: f"{n:04}_video{k}_patient{p:02}",
+    "lesion of a patient": lambda n, p, k: f"P{p:03}_lesion{k + 1}",
+    "clip of a camera": lambda n, p, k: f"IMG_{3000 + 7 * p}_clip{k + 1}",
     "numbers that look like days": lambda n, p, k: f"p{19_000_000 + 7919 * p}_s{n:08}_{n:04x}",
 }
 

@@ -261,17 +261,8 @@ def _claim(
     known = guess if setting.frequent < 1 else 1 / setting.num_classes
     memorized = low > 0 and (fits or traced)  # one answer to all may be as right, without a gap
     if not memorized and train.interval[0] <= known and test.interval[0] - guess <= MUCH:
-        if apart and mean is not None:
-            return "apart", (
-                f"It tells the classes apart: the mean of its accuracy on each class is"
-                f" {share(mean)}, where a constant answer gets {percent(even)}."
-            )
-        if ranked is not None and ranked.interval[0] > 0.5 + RANKED:
-            return "apart", (
-                "Its answers do not tell the classes apart, but its probabilities do: by these the"
-                f" area under the ROC curve is {estimated(ranked, 2)}, where a guess gets 0.50."
-                f"{_use_of_ranks(setting)}"
-            )
+        if told := _tells_apart(mean, ranked, setting):
+            return "apart", told
         if not fits:
             but = ", but it memorized a little" if traced else ""
             return "nothing", f"It has learned nothing that shows{but}."
@@ -303,6 +294,33 @@ def _claim(
     if setting.shared > SHARED * setting.num_test:
         return "shared", "It learned; whether it memorized too, such a test set cannot tell."
     return "learned", "It learned, and nothing shows that it memorized."
+
+
+def _tells_apart(mean: Estimate | None, ranked: Estimate | None, setting: Setting) -> str:
+    """The claim that its answers, or its probabilities alone, tell the classes apart, of a network
+    that is right no more often than one answer to all; empty if neither does, surely. `mean` and
+    `ranked` are as for `_claim`."""
+    even, by_ranks = setting.even, ""
+    if ranked is not None and ranked.interval[0] > 0.5 + RANKED:
+        by_ranks = (
+            f"by these the area under the ROC curve is {estimated(ranked, 2)}, where a guess gets"
+            f" 0.50.{_use_of_ranks(setting)}"
+        )
+    if mean is not None and mean.interval[0] > even:
+        is_little = mean.interval[0] <= even + near(even)
+        told = (
+            f"It tells the classes apart{' a little' if is_little else ''}: the mean of its"
+            f" accuracy on each class is {share(mean)}, where a constant answer gets"
+            f" {percent(even)}."
+        )
+        more = f" Its probabilities do so better: {by_ranks}" if is_little and by_ranks else ""
+        return told + more
+    if not by_ranks:
+        return ""
+    if mean is not None and mean.interval[1] > even + near(even):
+        answers = "Whether its answers tell the classes apart cannot be told"
+        return f"{answers} from so few {setting.noun}, but its probabilities do: {by_ranks}"
+    return f"Its answers do not tell the classes apart, but its probabilities do: {by_ranks}"
 
 
 def _untold(setting: Setting, traced: bool) -> str:

@@ -10,8 +10,9 @@ from itertools import combinations
 from pathlib import PurePath
 
 from lab.worlds.folder_names import by_folders, without_folders
-from lab.worlds.marks import NAMED, Kind, Marks, T
+from lab.worlds.marks import FEW, NAMED, Kind, Marks, T
 from lab.worlds.name_parts import (
+    DATED,
     NAMED_AS,
     PART_OF,
     PERSONS,
@@ -86,7 +87,10 @@ def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     types = _of_several_types(paths, anew=_begin_anew([{*each.values()} for each in sets]))
     found = [*named, *first, *others, *(mark for mark in marks if mark not in first), types]
     if (things := _of_one_thing(flat)).of:  # and not of what stands before, as a view
-        return [*named, *others, things] if things.anew else [things, *named, *others]
+        told = [*named, *others, things] if things.anew else [things, *named, *others]
+        # unless these are numbered anew in each of what stands before, as in 1000_lesion1
+        within = len({*things.of.values()}) < NAMED
+        return [*told, *(each for each in found if each not in told)] if within else told
     several = _of_several_classes(names)
     return [*found, several] if several.anew else [several, *found]
 
@@ -114,8 +118,9 @@ def _of_several_classes(names: Mapping[T, PurePath]) -> Marks[T]:
 def _of_one_thing(sets: Sequence[Mapping[T, PurePath]]) -> Marks[T]:
     """The marks of pictures by what their names say that they are of, after something else, as of
     0001_patient012.jpg, visit2_patient012.jpg and 2018-05-03_patient012.jpg; none where names begin
-    with that. Numbers at several places, as of site2_patient012.jpg, are of others, and so they may
-    be where what stands before is the class."""
+    with that, or where things are numbered within what stands before, as in 1000_lesion1.jpg.
+    Numbers at several places, as of site2_patient012.jpg, are of others, and so they may be where
+    what stands before is the class."""
     paths = {item: path for each in sets for item, path in each.items()}
     of_word: dict[str, dict[T, Named]] = {}
     for item, path in paths.items():
@@ -133,6 +138,10 @@ def _of_one_thing(sets: Sequence[Mapping[T, PurePath]]) -> Marks[T]:
     coarser = len({*marks.values()}) <= COARSER * len({*whole.values()})
     if at_places or not coarser or _tell_the_class(before, rare=False):  # as tumor_patient012
         marks = whole
+    # a few things other than persons, of which each has a number in hardly any other picture
+    few = len({*marks.values()}) < NAMED and not PERSONS.fullmatch(word)
+    if (marks is whole or few) and _are_numbered_within(whole.values(), [e for e, _ in before]):
+        return Marks("parts", {})
     of_class: dict[PurePath, set[str]] = {}
     for item, mark in marks.items():
         of_class.setdefault(paths[item].parent, set()).add(mark)
@@ -141,6 +150,19 @@ def _of_one_thing(sets: Sequence[Mapping[T, PurePath]]) -> Marks[T]:
     anew = anew or (shared == "all" and count_on({*marks.values()}))
     kind: Kind = "names" if marks is whole else "parts"
     return Marks(kind, marks, anew=anew, named=True, across=bool(shared))
+
+
+def _are_numbered_within(names: Collection[str], before: Collection[str]) -> bool:
+    """Whether things with these `names`, the same for pictures of one thing, are numbered within
+    what stands `before`: hardly two pictures are of one, and what stands before are numbers that
+    several have, and no days, nor slices or frames, which may be numbers alone that count on."""
+    numbered = {each for each in before if re.search(r"\d", each)}
+    places = {e for e in numbered if not (PART_OF.search(e) or DATED.search(e))}
+    bare = {re.sub(r"[\W_]+$", "", each) for each in places}
+    if all(map(str.isdigit, bare)) and count_on(bare):
+        return False
+    few = len(names) < FEW * len({*names})
+    return few and len(places) >= NAMED and len(names) >= FEW * len(places)
 
 
 def _by_names(

@@ -29,7 +29,7 @@ def sentences(cards: Sequence[Card], subject: Subject, *, steps: int, compared: 
     said = [
         f"{card.name} has {card.parameters:,} parameters{'' if card.model == compared else speed}.",
         *(_known_before(each, noun) for each in cards),
-        _unfitted(cards, steps, noun),
+        _unfitted(cards, steps, subject),
         _needs(card, others, subject),
     ]
     said += [
@@ -237,19 +237,21 @@ def _unstudied(card: Card, noun: str) -> str:
     )
 
 
-def _unfitted(cards: Sequence[Card], steps: int, noun: str) -> str:
+def _unfitted(cards: Sequence[Card], steps: int, subject: Subject) -> str:
     """The training sets that not every seed of any of the networks fitted, and what that means for
     the other sentences."""
     short = [card for card in cards if any(size.unfitted for size in card.learning)]
     if not short:
         return ""
+    noun = subject.noun
     got = listed([f"{card.name} gets {_shares(card)} right" for card in short])
+    twice = "" if subject.drawn else f", or some {noun} are there twice, with different labels"
     wider = " or a larger --width" if any(has_width(card.model) for card in short) else ""
     return (
         f"In {in_steps(steps)} not every seed fits its training {noun}: {got} (means;"
         f" {percent(FITTED, 0)} in every seed would count). Such networks were still learning, or"
-        f" are too small: what follows on the {noun} needed and on memory may change with more"
-        f" --steps{wider}."
+        f" are too small{twice}: what follows on the {noun} needed and on memory may change with"
+        f" more --steps{wider}."
     )
 
 

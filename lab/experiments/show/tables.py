@@ -8,7 +8,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from lab.core.config import given
+from lab.core.config import RunConfig, given
 from lab.core.estimate import Estimate
 from lab.core.finite import ONE_COLOR
 from lab.core.metrics import limits
@@ -134,9 +134,19 @@ def _why_learning(cells: Sequence[Cell]) -> str:
             " too small."
         )
     if all(run.shown is None for cell in cells for run in cell.runs):  # of loops without flags
-        return "Their networks were still learning, or were too small."
+        return f"Their networks were still learning, or were too small{_contradicted(configs)}."
     wider = ", a larger --width" if any(has_width(c.model.model) for c in configs) else ""
-    return f"Their networks were still learning, or were too small: more --steps{wider}."
+    return (
+        f"Their networks were still learning, or were too small: more --steps{wider}"
+        f"{_contradicted(configs)}."
+    )
+
+
+def _contradicted(configs: Sequence[RunConfig]) -> str:
+    """What else may be the matter with pictures from disk."""
+    if all(config.data.data is None for config in configs):
+        return ""
+    return "; or some pictures are there twice, with different labels"
 
 
 def mean_table(
