@@ -150,13 +150,13 @@ def _clustered(found: Clusters, noun: str) -> Finding:
         same = found.if_the_same(noun, "the intervals are too sure", "both sets")
         text = (
             f"Its test {noun} have {found.counted}, {found.of_training_too} of training {noun},"
-            f" too: {same} what follows about the test set is {found.off}."
+            f" too: {same} what follows about the test set is {found.off(noun)}."
         )
     elif found.shared:
         text = (
             f"Of {found.counted} among its test {noun}, {found.shared:,}"
             f" {'has' if found.shared == 1 else 'have'} training {noun}, too: {together} what"
-            f" follows about the test set is {found.off}"
+            f" follows about the test set is {found.off(noun)}"
             f"{', and too sure' if found.crowded else ''}."
         )
     else:

@@ -48,11 +48,10 @@ class Clusters:
     others: float = 0.0
     stated: bool = False
 
-    @property
-    def off(self) -> str:
+    def off(self, noun: str) -> str:
         """What follows for what is measured on the test set, if some are shared: a network that
-        knows a patient by pictures of another class answers with that."""
-        return off(self.others, what="their training pictures are of other classes")
+        knows a patient by pictures, called `noun`, of another class answers with that."""
+        return off(self.others, what=f"their training {noun} are of other classes")
 
     @property
     def counted(self) -> str:
@@ -153,13 +152,13 @@ def clusters_told(
         same = found.if_the_same(noun, "intervals are too narrow", " and ".join(sets))
         return [
             f"{have}, {found.of_training_too} of training {noun}, too. {_capital(same)} test"
-            f" accuracy is {found.off}{advice}"
+            f" accuracy is {found.off(noun)}{advice}"
         ]
     are = f"{'has' if found.shared == 1 else 'have'} training {noun}, too"
     narrow = ", and its interval too narrow" if found.crowded else ""
     return [
         f"{found.shared:,} of {found.counted} among the test {noun} ({first} the first) {are}."
-        f" {together} test accuracy is {found.off}{narrow}{advice}"
+        f" {together} test accuracy is {found.off(noun)}{narrow}{advice}"
     ]
 
 
