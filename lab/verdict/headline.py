@@ -283,6 +283,8 @@ def _claim(
     if low > 0 or (traced and learned):
         return "memorized a little", "It learned, and it memorized a little."
     if not learned:
+        if told := _tells_apart(mean, None, setting):
+            return "apart", told
         return "unsettled", _untold(setting, traced)
     if max(train.interval[1], test.interval[1]) < GOOD:
         return "underfit", "It learned something, but not enough yet."
