@@ -85,7 +85,7 @@ RANDOM: dict[str, Callable[[Tensor, Tensor, Draw], Tensor]] = {
     "shifted": lambda x, whole, draw: x + whole.std() * (unit(x, draw) - 0.5),
     "negated": lambda x, whole, draw: torch.where(unit(x, draw) < 0.5, -x, x),
     "dropped, others larger": lambda x, whole, draw: (
-        torch.nn.functional.dropout(x, 0.1) if x.ndim < 3 else torch.nn.functional.dropout1d(x, 0.1)
+        x * (torch.rand(*x.shape[:2], *[1] * (x.ndim - 2), generator=draw) < 0.9) / 0.9
     ),
     "filled by means": lambda x, whole, draw: torch.where(
         torch.rand(x.shape, generator=draw) < 0.3, whole.mean(0), x

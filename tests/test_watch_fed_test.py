@@ -273,6 +273,31 @@ def test_sets_that_share_examples_are_told_of_that_alone(tmp_path: Path) -> None
     assert "inputs that the loop was seen to feed it" not in watcher.verdict
 
 
+@pytest.mark.parametrize("steps_there", [True, False])
+def test_an_optimizer_that_also_steps_in_the_evaluation_is_told(
+    steps_there: bool, tmp_path: Path
+) -> None:
+    """Where the phase is not asked for, in eval mode; backward passes alone, as for maps of what a
+    network looks at, are no training."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 64), nn.ReLU(), nn.Linear(64, 2))
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    phases = {"train": DataLoader(TRAIN, 20, shuffle=True), "test": DataLoader(TEST, 20)}
+    with watch(
+        model, train=TRAIN, test=TEST, out=tmp_path / "run", quiet=True, every=10_000
+    ) as watcher:
+        for _ in range(40):
+            for phase, loader in phases.items():
+                model.train(phase == "train")
+                for x, y in loader:
+                    optimizer.zero_grad()
+                    cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+                    if phase == "train" or steps_there:
+                        optimizer.step()
+                        watcher()
+    assert told(watcher) is steps_there
+
+
 def test_measuring_the_test_set_in_the_loop_is_not(tmp_path: Path) -> None:
     """In eval mode, or without gradients in any mode."""
     torch.manual_seed(0)

@@ -42,8 +42,8 @@ MANY = 0.25
 others may be cropped or mirrored by chance."""
 
 LEFT, MADE_UP = 0.98, 0.1
-"""Numbers are left out by chance if fewer than a share `LEFT` of them remain, and a factor makes up
-for it to this share."""
+"""Numbers are left out by chance if a factor makes up for it to this share, by which fewer than a
+share `LEFT` of them remain."""
 
 SURE = 3.0
 """Standard deviations of the number of training examples among a loop's inputs of which the probes
@@ -122,8 +122,12 @@ def _are_varied(probes: Tensor) -> Tensor:
 def _are_left_out(by: Tensor, fed: Tensor, shown: Tensor) -> bool:
     """Whether `fed` (N, C, S) have 0 in place of some numbers, or channels, and the others are
     those of `shown` times a factor, `by` (C,), that makes up for it, as dropout does."""
-    left = float((fed != 0).double().mean() / (shown != 0).double().mean().clamp(min=1e-12))
-    return left < LEFT and bool(((by * left - 1).abs() < MADE_UP).all())
+    filled = float((shown != 0).double().mean().clamp(min=1e-12))
+    left = float((fed != 0).double().mean()) / filled
+    error = SURE * left * math.sqrt((1 - filled) / (filled * fed.numel()))
+    remaining = 1 / by
+    made_up = (remaining - left).abs() < max(MADE_UP * left, error)
+    return bool((made_up & (remaining < LEFT)).all())
 
 
 def _turned(

@@ -116,8 +116,10 @@ class Inputs:
 
     def with_further(self, *, beside: bool) -> list[Call]:
         """Those of the network, as `calls` says, and the further ones; none until `ROWS` rows were
-        seen in all."""
+        seen in all. Those in the other mode also where a backward pass came from one, and there
+        were no calls in this one."""
         found, further = self._kept, self._further
+        beside = beside or any(each.trained.was_seen for each in self._beside.calls)
         if beside and not found.count + further.count:
             found, further = self._beside, self._further_beside
         enough = found.count + further.count >= ROWS
