@@ -98,6 +98,26 @@ def test_of_given_sets_the_patients_in_both_are_counted(habit: str, shared: int)
     assert found is None or found.clusters == len(unseen)
 
 
+@pytest.mark.parametrize(
+    "called", ["visit{k}_patient{p}", "{k}_patient{p}", "cam{k}_animal{p}", "IMG{k}_video{p}"]
+)
+def test_of_few_patients_in_given_sets_those_in_both_are_counted_and_not_their_visits(
+    called: str,
+) -> None:
+    for first, shared, later in ((6, 0, range(1, 5)), (5, 1, range(5, 9))):
+        train, test = (
+            {
+                (p, k): PurePath("ab"[p % 2], f"{called.format(p=p, k=k)}.png")
+                for p in patients
+                for k in visits
+            }
+            for patients, visits in ((range(1, 6), range(1, 5)), (range(first, 10), later))
+        )
+        found = found_in(train, test, given=True)
+        assert found is not None
+        assert (found.clusters, found.shared) == (10 - first, shared)
+
+
 @pytest.mark.parametrize("habit", [each for each in HABITS if "slice" not in each])
 def test_of_single_pictures_of_patients_nothing_is_told(habit: str) -> None:
     paths = named(range(80), HABITS[habit], lambda p: 1)

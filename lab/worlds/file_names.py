@@ -59,7 +59,8 @@ def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     paths = {item: path for each in sets for item, path in each.items()}
     folders = {item: path for item, path in paths.items() if len(path.parts) > 2}
     outer = by_folders(folders)
-    if _begin_anew([{*each.values()} for each in sets]):  # train/run/001/1.png, test/run/001/1.png
+    anew = _begin_anew([{*each.values()} for each in sets])
+    if anew:  # train/run/001/1.png, test/run/001/1.png
         outer = [mark if mark.across else replace(mark, anew=True) for mark in outer]
     flat = without_folders(sets)
     names = {item: path for each in flat for item, path in each.items()}
@@ -84,13 +85,10 @@ def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     first = [mark for mark in marks if mark.named] if folders else []
     named = [mark for mark in outer if mark.named]
     others = [mark for mark in outer if not mark.named]
-    types = _of_several_types(paths, anew=_begin_anew([{*each.values()} for each in sets]))
-    found = [*named, *first, *others, *(mark for mark in marks if mark not in first), types]
+    further = [mark for mark in marks if mark not in first]
+    found = [*named, *first, *others, *further, _of_several_types(paths, anew=anew)]
     if (things := _of_one_thing(flat)).of:  # and not of what stands before, as a view
-        told = [*named, *others, things] if things.anew else [things, *named, *others]
-        # unless these are numbered anew in each of what stands before, as in 1000_lesion1
-        within = len({*things.of.values()}) < NAMED
-        return [*told, *(each for each in found if each not in told)] if within else told
+        return [*named, *others, things] if things.anew else [things, *named, *others]
     several = _of_several_classes(names)
     return [*found, several] if several.anew else [several, *found]
 
