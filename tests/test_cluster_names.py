@@ -149,6 +149,16 @@ def test_files_of_one_name_and_several_types_belong_together(
         assert (found.clusters, found.shared) == (len(known[1]), len(known[0] & known[1]))
 
 
+@pytest.mark.parametrize("called", ["{}", "IMG_{:04}", "patient{:03}"])
+def test_sets_of_one_type_each_that_count_from_one_share_nothing(called: str) -> None:
+    """As where train/ has JPEGs and test/ has PNGs."""
+    train, test = (
+        {(n, k): PurePath("ab"[n % 2], f"{called.format(n)}.{ending}") for n in range(count)}
+        for k, (count, ending) in enumerate(((80, "jpg"), (40, "png")))
+    )
+    assert found_in(train, test, given=True) is None
+
+
 def test_files_of_one_name_in_two_folders_do_not_belong_together() -> None:
     """As where each class counts from 1, in its own type."""
     paths = {

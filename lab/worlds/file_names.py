@@ -59,8 +59,7 @@ def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     paths = {item: path for each in sets for item, path in each.items()}
     folders = {item: path for item, path in paths.items() if len(path.parts) > 2}
     outer = by_folders(folders)
-    anew = _begin_anew([{*each.values()} for each in sets])
-    if anew:  # train/run/001/1.png, test/run/001/1.png
+    if _begin_anew([{*each.values()} for each in sets]):  # train/run/001/1.png, test/run/001/1.png
         outer = [mark if mark.across else replace(mark, anew=True) for mark in outer]
     flat = without_folders(sets)
     names = {item: path for each in flat for item, path in each.items()}
@@ -86,19 +85,23 @@ def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     named = [mark for mark in outer if mark.named]
     others = [mark for mark in outer if not mark.named]
     further = [mark for mark in marks if mark not in first]
-    found = [*named, *first, *others, *further, _of_several_types(paths, anew=anew)]
+    found = [*named, *first, *others, *further, _of_several_types(sets)]
     if (things := _of_one_thing(flat)).of:  # and not of what stands before, as a view
         return [*named, *others, things] if things.anew else [things, *named, *others]
     several = _of_several_classes(names)
     return [*found, several] if several.anew else [several, *found]
 
 
-def _of_several_types(paths: Mapping[T, PurePath], *, anew: bool) -> Marks[T]:
+def _of_several_types(sets: Sequence[Mapping[T, PurePath]]) -> Marks[T]:
     """The marks of files by their names but for the type, as of 7.jpg and 7.png in one folder; none
-    where no two have the same."""
-    of = {item: path.with_suffix("").as_posix() for item, path in paths.items()}
-    different = len({*paths.values()}) > len({*of.values()})
-    return Marks("names", of if different else {}, anew=anew, mean=_mean(of, paths) if of else None)
+    where no two of a set have the same. Sets of one type each may both count from 1."""
+    names = [{item: path.with_suffix("") for item, path in each.items()} for each in sets]
+    files, different = (sum(len({*each.values()}) for each in every) for every in (sets, names))
+    of = {item: name.as_posix() for each in names for item, name in each.items()}
+    return Marks(
+        "names", of if files > different else {},
+        anew=_begin_anew([{*each.values()} for each in names]), mean=files / max(1, different),
+    )  # fmt: skip
 
 
 def _of_several_classes(names: Mapping[T, PurePath]) -> Marks[T]:
