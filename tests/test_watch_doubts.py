@@ -581,6 +581,27 @@ def test_one_column_of_another_scale_is_told(raw: bool, tails: bool, tmp_path: P
     assert ("are of another scale" in " ".join(watched.verdict.split())) is raw
 
 
+@pytest.mark.parametrize("filled", [False, True])
+def test_a_column_that_one_set_lacks_is_told(filled: bool, tmp_path: Path) -> None:
+    """As at another hospital, which does not record it: its mean stands there."""
+    generator = torch.Generator().manual_seed(0)
+    x, unseen = (torch.randn(200, 20, generator=generator) for _ in range(2))
+    if filled:
+        unseen[:, 12] = x[:, 12].mean()
+    y = torch.arange(200) % 2
+    with watch(
+        nn.Linear(20, 2), train=(x, y), test=(unseen, y), out=tmp_path / "run", quiet=True,
+        pictures=False,
+    ) as watched:  # fmt: skip
+        pass
+    said = [line for line in warnings_of(watched) if "filled in one of them" in line]
+    assert len(said) == filled
+    assert ("where missing numbers were filled" in " ".join(watched.verdict.split())) is filled
+    if filled:
+        assert said[0].startswith(f"number 12 of the inputs is {x[:, 12].mean():.4g} in 100 % of")
+        assert "and in 0 % of those of train" in said[0]
+
+
 def test_padded_batches_are_of_no_other_shape(tmp_path: Path) -> None:
     """Sentences whose longest ones differ between the sets, each of which fits into a batch."""
 

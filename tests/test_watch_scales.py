@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lab.watching.probes import probed
-from lab.watching.scales import column_differs, normalized_otherwise, scale_differs
+from lab.watching.scales import column_differs, filled_in_one, normalized_otherwise, scale_differs
 
 SEEDS = 20
 
@@ -161,6 +161,49 @@ def test_a_column_of_another_scale_is_found(
     if in_loop is not None:
         assert found[False].count(place) >= least if in_loop else not any(found[False])
     assert {*found[True], *found[False]} <= {place, None}
+
+
+@pytest.mark.parametrize("count", [32, 128])
+@pytest.mark.parametrize("share", [0.8, 1.0])
+def test_a_column_that_is_filled_in_one_of_two_sets_is_found(count: int, share: float) -> None:
+    """As where another hospital does not report it, and missing numbers were filled; not one that
+    both have, nor a rare value that happens to be missing, nor one of which few are known."""
+    for seed in range(SEEDS):
+        generator = torch.Generator().manual_seed(seed)
+        test, train = mixed(count, generator), mixed(2 * count, generator)
+        assert filled_in_one(test, train) is None
+        missing = torch.arange(count) < share * count
+        for number in (0.0, 17.5, train[:, 20].mean().item()):
+            without = test.clone()
+            without[missing, 20] = number
+            told = [filled_in_one(without, train), filled_in_one(train, without)]
+            shares = missing.float().mean().item(), 0.0
+            assert told[0] == pytest.approx((20, number, *shares))
+            assert told[1] == pytest.approx((20, number, *shares[::-1]))
+            assert filled_in_one(without, without.repeat(2, 1)) is None
+        rare, few = train.clone(), train.clone()
+        rare[:, 20] = (torch.rand(len(rare), generator=generator) < 0.3).float()
+        without[missing, 20] = 0.0
+        assert filled_in_one(without, rare) is None
+        few[:, 20] = torch.nan
+        few[:31, 20] = torch.randn(31, generator=generator)
+        assert filled_in_one(without, few) is None
+        few[31:33, 20] = 1.0
+        told = [filled_in_one(without, few)]
+        assert told[0] is not None
+        assert told[0].place == 20
+
+
+@pytest.mark.parametrize("rows", [mixed, seldom, logarithms])
+@pytest.mark.parametrize("count", [40, 100, 200])
+def test_no_column_is_filled_in_sets_of_one_population(
+    rows: Callable[[int, torch.Generator], Tensor], count: int
+) -> None:
+    told = []
+    for seed in range(SEEDS):
+        generator = torch.Generator().manual_seed(seed)
+        told.append(filled_in_one(rows(count, generator), rows(2 * count, generator)))
+    assert told == [None] * SEEDS
 
 
 def pictures(count: int, generator: torch.Generator) -> Tensor:

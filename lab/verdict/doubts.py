@@ -61,6 +61,13 @@ def unlike(setting: Setting) -> list[Finding]:
                 f" training {setting.noun}: if {unless}, what follows about memory comes from that."
             )
             found.append(Finding(f"other {what}", text))
+    if setting.filled:
+        text = (
+            "One number of its inputs is most often the same in one of the two sets, and not in the"
+            f" other: if that is no difference of what its {setting.noun} show, as where missing"
+            " numbers were filled, what follows about memory comes from that."
+        )
+        found.append(Finding("filled", text))
     if setting.opposite is not None:
         text = (
             "Its test pictures are dark on the mean where its training pictures are bright, and the"

@@ -96,6 +96,8 @@ class Setting:
     is not."""
     other_scale: bool = False
     """Whether the inputs of the test set are of another scale than those of the training set."""
+    filled: bool = False
+    """Whether one number of them is most often the same in one of the two sets alone."""
     other_shape: bool = False
     """Whether they are of another shape."""
     opposite: float | None = None

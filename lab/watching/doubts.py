@@ -6,9 +6,10 @@ from collections.abc import Collection
 
 from torch import Tensor
 
-from lab.core.words import off, those
+from lab.core.words import off, percent, those
 from lab.watching.scales import (
     column_differs,
+    filled_in_one,
     finite,
     normalized_otherwise,
     scale_differs,
@@ -60,6 +61,21 @@ def scale_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
     return [
         f"{what} of test {go} {spanned(theirs)}, and of train {spanned(ours)}: if that is no"
         " difference of what they show, scale or normalize both alike"
+    ]
+
+
+def filled_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
+    """The sentence on rows of a table in which one number is most often the same in one of the sets
+    alone, as where it was not recorded there."""
+    theirs, ours = test.columns(), train.columns()
+    found = None if theirs is None or ours is None else filled_in_one(theirs, ours)
+    if found is None:
+        return []
+    return [
+        f"number {found.place} of the inputs is {found.number:.4g} in {percent(found.one)} of the"
+        f" examples of test that were looked at, and in {percent(found.other)} of those of train: if"
+        " that is no difference of what they show, as where missing numbers were filled in one of"
+        " them, differences between the two come from that, and not from memory"
     ]
 
 

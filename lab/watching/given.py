@@ -16,6 +16,7 @@ from lab.core.words import percent, those
 from lab.watching.doubts import (
     copies_told,
     differences_told,
+    filled_told,
     opposite_sets,
     overlap_told,
     redrawn_told,
@@ -56,7 +57,8 @@ class GivenSets:
     names of the classes that were given, `known` those that the datasets have. `shared`: how many
     test examples are training examples, too; `alike`: how many are the same as some, maybe by
     chance; `shared_otherwise`: how many of either have other labels in training. `other_scale`,
-    `other_shape`: the inputs of the test set have another one; `opposite` is the correlation of the
+    `other_shape`: the inputs of the test set have another one; `filled`: one number of them is
+    most often the same in one of the sets alone; `opposite` is the correlation of the
     mean pictures, as `lab.worlds.mean_pictures` has it. `redrawn`: which parts of a training
     example, "inputs" or "labels", are others each time that it is read; `test_redrawn`: of a test
     example. `clusters`: which examples may belong together, by their files, or where it is stated,
@@ -75,6 +77,7 @@ class GivenSets:
     shared_otherwise: int
     alike: int
     other_scale: bool
+    filled: bool
     other_shape: bool
     opposite: float | None
     redrawn: frozenset[str]
@@ -236,6 +239,7 @@ def read_sets(
         tested = MeasuredSet(test, most=most, seed=0)
         opposite = opposite_sets(studied, tested)
         doubts += (other_scale := scale_told(studied, tested))
+        doubts += (filled := filled_told(studied, tested))
         doubts += (other_shape := shape_told(studied, tested))
         doubts += differences_told(studied, tested, opposite)
     for chosen in (studied, tested):
@@ -281,7 +285,7 @@ def read_sets(
     return GivenSets(
         whole=whole, train=studied, test=tested, truth=truth, told=tuple(classes), known=known,
         shared=in_both, alike=same - in_both, shared_otherwise=otherwise,
-        other_scale=bool(other_scale),
+        other_scale=bool(other_scale), filled=bool(filled),
         other_shape=bool(other_shape), opposite=opposite,
         clusters=found, numbers=numbers, copies=copies,
         redrawn=redrawn.get(train.what, frozenset()),

@@ -4,6 +4,7 @@ table."""
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,6 +27,10 @@ as far, or as little; and as many places a table has, at most."""
 POWERS = 0.25, 1.0, 2.0
 """By the means of these powers of their distances from the median, each: a few large numbers, as of
 an income or a flux, make the last one much larger, and hardly the first."""
+
+FILLED = 0.5
+"""The numbers at one place are filled in one of two sets if one number is by more than this share
+more frequent there: among `FEWEST` rows of one population chance hardly makes so much of it."""
 
 FEWEST = 32
 """Rows of a table by which its columns are compared, at least; twice as many on the other side. And
@@ -86,6 +91,40 @@ def column_differs(fed: Tensor, asked: Tensor, *, both: bool = False) -> int | N
         outside = torch.maximum(outside, _outside(asked, fed, margin))
     apart = torch.where(outside > MANY, torch.maximum(least, 1 / most), 0.0)
     return int(apart.argmax()) if float(apart.max()) > FAR else None
+
+
+class Filled(NamedTuple):
+    """A `place` in rows of a table at which one `number` stands in a share of `one` set and `other`
+    of the other one, both 0 to 1."""
+
+    place: int
+    number: float
+    one: float
+    other: float
+
+
+def filled_in_one(rows: Tensor, others: Tensor) -> Filled | None:
+    """The place at which one number is by more than `FILLED` more frequent in rows of a table,
+    (N, P), than in others, (M, P), or the reverse, as where it was not recorded in one set and
+    missing numbers were filled. Only finite numbers count, of which both have `FEWEST` or more
+    there. None: there is none."""
+    if rows.shape[1] != others.shape[1]:
+        return None
+    counts = [each.isfinite().sum(dim=0) for each in (rows, others)]
+    enough = torch.minimum(*counts) >= FEWEST
+    found = []
+    for each in (rows, others):
+        middle = each.where(each.isfinite(), torch.nan).nanmedian(dim=0).values
+        one, other = (
+            (numbers == middle).sum(dim=0) / count
+            for numbers, count in zip((rows, others), counts, strict=True)
+        )
+        apart = torch.where(enough, (one - other).abs(), 0.0)
+        place = int(apart.argmax())
+        numbers = middle[place], one[place], other[place]
+        found.append((float(apart[place]), Filled(place, *map(float, numbers))))
+    most, told = max(found)
+    return told if most > FILLED else None
 
 
 def normalized_otherwise(one: Tensor, other: Tensor) -> bool:

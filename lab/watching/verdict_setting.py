@@ -56,6 +56,7 @@ def setting_of(
         clusters=sets.clusters,
         stated=sets.numbers_of_clusters,
         other_scale=sets.other_scale,
+        filled=sets.filled,
         other_shape=sets.other_shape,
         opposite=sets.opposite,
         redrawn="inputs" in sets.redrawn,
