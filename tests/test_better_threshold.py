@@ -112,7 +112,7 @@ def test_a_ranking_network_is_told_by_what_it_would_get_right(tmp_path: Path) ->
     said = watched(ranking, tmp_path / "run", share=0.5, steps=100)
     assert said.startswith(SAID)
     assert "is about the threshold" in said
-    assert "would help" not in said
+    assert "More training" not in said
     assert "may help" not in said
 
 

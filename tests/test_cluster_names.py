@@ -1,6 +1,7 @@
 """Habits of naming files after patients and the like: which pictures belong together, whatever
 stands before, and who is in both sets."""
 
+import re
 from collections.abc import Callable
 from pathlib import PurePath
 
@@ -116,6 +117,70 @@ def test_of_few_patients_in_given_sets_those_in_both_are_counted_and_not_their_v
         found = found_in(train, test, given=True)
         assert found is not None
         assert (found.clusters, found.shared) == (10 - first, shared)
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "capitals": str.upper,
+    "zeros": lambda name: re.sub(r"([a-z]-?)0+(?=\d)", r"\1", name),
+    "dashes": lambda name: name.replace("_", "-"),
+    "blanks": lambda name: re.sub(r"(?<![^\W_])([a-z]{2,})(?=\d)", r"\1 ", name),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("habit", HABITS)
+def test_patients_count_once_however_they_are_spelled(habit: str, spelling: str) -> None:
+    """In sets of two laboratories, and in one folder to which both added pictures."""
+
+    def respelled(paths: dict[Picture, PurePath]) -> dict[Picture, PurePath]:
+        return {
+            item: path.with_stem(SPELLINGS[spelling](path.stem)) for item, path in paths.items()
+        }
+
+    for shared in (0, 5):
+        train = named(range(60), HABITS[habit], lambda p: 2 + p * 7 % 3, seed=1)
+        test = named(range(60 - shared, 75), HABITS[habit], lambda p: 2 + p * 5 % 3, seed=2)
+        test = {(p, k + 10): path for (p, k), path in test.items()}
+        found = found_in(train, respelled(test), given=True)
+        assert (found.shared if found is not None else 0) == shared
+    paths = named(range(60), HABITS[habit], lambda p: 2 + p * 7 % 3)
+    order = [[*paths][k] for k in np.random.default_rng(0).permutation(len(paths))]
+    paths |= respelled({item: paths[item] for item in order[::2]})
+    train, test = ({item: paths[item] for item in each} for each in (order[40:], order[:40]))
+    known = [{p for p, _ in each} for each in (train, test)]
+    found = found_in(train, test, given=False)
+    assert found is not None
+    assert (found.clusters, found.shared) == (len(known[1]), len(known[0] & known[1]))
+
+
+def test_folders_of_patients_count_once_however_they_are_spelled() -> None:
+    """And those of classes do not."""
+    for respelled in ("PATIENT 0{}", "patient{}", "patient-{:03}"):
+        train, test = (
+            {
+                (p, k): PurePath("Aa"[p % 2], called.format(p), f"{p * 7919 + k:06x}.png")
+                for p in patients
+                for k in numbers
+            }
+            for called, patients, numbers in (
+                ("patient_{:02}", range(1, 31), range(4)),
+                (respelled, range(21, 41), range(4, 8)),
+            )
+        )
+        found = found_in(train, test, given=True)
+        assert found is not None
+        assert (found.kind, found.clusters, found.shared) == ("folder", 20, 10)
+        told = (
+            "whatever capitals, separators and leading zeros they have (PATIENT 022 is patient_22)"
+        )
+        assert (told in found.if_together("pictures")) is respelled.startswith("P")
+    same = {
+        (p, k): PurePath("Aa"[p % 2], f"{p // 2:03}_{k}.png") for p in range(60) for k in (0, 1)
+    }
+    train, test = ({item: same[item] for item in same if item[1] == k} for k in (0, 1))
+    found = found_in(train, test, given=False)
+    assert found is not None
+    assert (found.clusters, found.spelled) == (60, None)
 
 
 @pytest.mark.parametrize("habit", [each for each in HABITS if "slice" not in each])

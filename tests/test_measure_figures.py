@@ -61,6 +61,15 @@ def test_accuracy_and_loss_equal_scikit_learn(count: int, classes: int) -> None:
     assert (mean.low, mean.high) == pytest.approx(sure)
 
 
+def test_no_end_of_the_interval_of_a_loss_is_below_0() -> None:
+    """Of one large loss among tiny ones."""
+    logits = torch.tensor([[20.0, 0.0]]).repeat(50, 1)
+    logits[0] = torch.tensor([0.0, 3.0])
+    found = loss(logits, torch.zeros(50, dtype=torch.int64))
+    assert found.low == 0
+    assert found.value > 0
+
+
 def test_losses_of_confident_networks_are_exact_and_ranked() -> None:
     """-log softmax with exact fractions: from log odds of 37 on float64's logsumexp says 0."""
     margins = torch.tensor([5.0, 13.0, 15.0, 30.0, 36.0, 38.0, 40.0, 300.0, 700.0])

@@ -65,6 +65,20 @@ def clusters_in(world: StoredWorld, split: str) -> list[int]:
     return found.tolist()
 
 
+def test_values_that_differ_in_spelling_alone_are_of_one_cluster() -> None:
+    values = ["AB01", "ab01", "AB-01", "ab1", "AB_2", "ab02", "-5", "5", "0.05", "0.5", "1-2", "12"]
+    values += ["1.2.840.10", "1.2.840.010", "Łódź 3", "łódź_03"]
+    clusters = by_values(dict(enumerate(values)))
+    numbers = clusters.numbers(range(len(values))).tolist()
+    assert [numbers.index(each) for each in numbers] == [
+        0, 0, 0, 0, 4, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 14,
+    ]  # fmt: skip
+    assert "as AB-01 and AB01 are" in clusters.spelled
+    assert by_values(dict(enumerate(["a", "b", "b"]))).spelled == ""
+    paths = {n: f"sick/{name}_{n}.png" for n, name in enumerate(("P01", "p1", "P02", "p-3"))}
+    assert by_pattern("(?i)(p[^_]+)_", paths).numbers(range(4)).tolist() == [0, 0, 1, 2]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_each_cluster_is_in_one_set(tmp_path: Path, seed: int) -> None:
     """By a count of the files' own rows in the table."""

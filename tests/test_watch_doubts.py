@@ -594,7 +594,7 @@ def test_a_column_that_one_set_lacks_is_told(filled: bool, tmp_path: Path) -> No
         pictures=False,
     ) as watched:  # fmt: skip
         pass
-    said = [line for line in warnings_of(watched) if "filled in one of them" in line]
+    said = [line for line in warnings_of(watched) if "filled in one set" in line]
     assert len(said) == filled
     assert ("where missing numbers were filled" in " ".join(watched.verdict.split())) is filled
     if filled:

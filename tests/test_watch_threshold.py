@@ -94,7 +94,7 @@ def test_another_threshold_is_told_with_a_function_that_mends_it(
     function = said.partition("give forward=lambda model, x: ")[2]
     assert code in function
     assert found.verdict.startswith("Its one output was taken for a logit")
-    assert "would help" not in found.verdict
+    assert "More training" not in found.verdict
     torch.manual_seed(0)
     mended = eval(f"lambda model, x: {function}")
     again = trained(model(), loss, tmp_path / "again", quiet=True, forward=mended)

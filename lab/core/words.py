@@ -132,6 +132,11 @@ def those(number: int, one: str, more: str) -> str:
     return f"{number:,} {one if number == 1 else more}"
 
 
+def capital(sentence: str) -> str:
+    """A sentence with a capital at its beginning, and otherwise as it is."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def of_class(number: int, name: str) -> str:
     """A number of pictures with their class: '30 cat'; a name without letters stands in quotes:
     '30 "7"'."""

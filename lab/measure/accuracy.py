@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -35,8 +36,8 @@ def example_losses(logits: Given, labels: Given) -> Tensor:
 
 
 def loss(logits: Given, labels: Given) -> Estimate:
-    """The mean cross-entropy in nats, with its normal interval."""
-    return intervals.mean(example_losses(logits, labels))
+    """The mean cross-entropy in nats, with its normal interval, of which no end is below 0."""
+    return intervals.mean(example_losses(logits, labels)).within(0, math.inf)
 
 
 def group_accuracies(

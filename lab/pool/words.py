@@ -9,7 +9,17 @@ from torch import Tensor
 
 from lab.core.estimate import Estimate
 from lab.core.finite import ONE_COLOR
-from lab.core.words import NOTHING, chance, estimated, in_steps, listed, percent, share, singular
+from lab.core.words import (
+    NOTHING,
+    capital,
+    chance,
+    estimated,
+    in_steps,
+    listed,
+    percent,
+    share,
+    singular,
+)
 from lab.measure.memorization_scores import BY_HEART, FEWEST
 from lab.pool.attacks import LOSS, OFFLINE, ONLINE
 from lab.pool.causes import CONTRADICTS, ORDINARY, RARE, WRONG
@@ -70,7 +80,7 @@ def _doubts(findings: Findings) -> list[str]:
     """A warning for each thing that is doubtful of pictures from disk; what follows from other
     shares of classes is said of the fresh examples."""
     doubts = [each for each in findings.result.doubts if WARNING.shares not in each]
-    return [f"Warning: {_capital(each)}" for each in doubts]
+    return [f"Warning: {capital(each)}" for each in doubts]
 
 
 def sentences(findings: Findings) -> list[str]:
@@ -127,16 +137,12 @@ def _together(findings: Findings, noun: str) -> list[str]:
         return []
     return [
         f"{found.tested:,} training {noun} have {found.counted}."
-        f" {_capital(found.if_together(noun))} their scores may be low although networks know them"
+        f" {capital(found.if_together(noun))} their scores may be low although networks know them"
         f" by heart: a score is the effect of one {one} alone, and where that is left out, others"
         " that belong with it stay among those trained on and teach its answer. Scores do not show"
         " what is memorized of all of them together"
         f"{f', and the intervals below take {noun} for independent' * found.stated}."
     ]
-
-
-def _capital(sentence: str) -> str:
-    return sentence[0].upper() + sentence[1:]
 
 
 def _too_few(findings: Findings, noun: str) -> str:
@@ -279,13 +285,13 @@ def _reason(findings: Findings, noun: str) -> str:
     if found := _siblings(findings, noun, "is the likely reason"):
         return f"{found}. Else {unlike}"
     if isinstance(findings.result.run.world, StoredWorld) and findings.identity.off.value > 0:
-        return f"{_capital(unlike)}, or some of them belong together, as of one patient"
+        return f"{capital(unlike)}, or some of them belong together, as of one patient"
     few = (
         f"{unlike}, or they are so few that the networks go by how often each class is left among"
         " them"
     )
     if not isinstance(findings.result.run.world, StoredWorld):
-        return _capital(few)
+        return capital(few)
     own = "" if WRONG not in findings.causes else " beside those that were made so"
     return (
         f"Some of the training {noun} may have a wrong label{own}: a network errs on such a"
@@ -300,7 +306,7 @@ def _siblings(findings: Findings, noun: str, that: str) -> str:
     if found is None or findings.identity.off.value <= 0:
         return ""
     return (
-        f"{_capital(found.if_together(noun))} that {that}: others that belong with a {one} that was"
+        f"{capital(found.if_together(noun))} that {that}: others that belong with a {one} that was"
         f" left out are among the {noun} that the network was trained on, and fewer or none that"
         " belong with a fresh one"
     )

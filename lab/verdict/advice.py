@@ -65,6 +65,7 @@ def advice(
     loss: float = 0.0,
     clustered: bool = False,
     one_cluster: bool = False,
+    drawn: bool = True,
     learnable: bool = True,
 ) -> str:
     """One or two sentences with flags to try; may be empty.
@@ -79,7 +80,8 @@ def advice(
     `more_train` and `more_test` the numbers of further examples that exist (None: unlimited);
     `flags` whether another run is a matter of the lab's flags; `loss` the training loss in nats;
     `clustered` whether it is known which examples belong together; `one_cluster`: all training
-    examples do; `learnable` whether labels are known to follow from what examples show.
+    examples do; `drawn` whether the lab draws them, so that labels follow from what they show, and
+    `learnable` whether that is known at all.
     """
     others = " of other clusters" if clustered else ""
     if one_cluster and kind not in SHORT:
@@ -101,10 +103,9 @@ def advice(
         return f"Try a smaller --learning-rate{kept}."
     if kind == "nothing" and loss > BEYOND * math.log(max(2, num_classes)):
         return _beyond(loss, num_classes, flags=flags)
+    further = _more_would_help(noun, others, drawn=drawn, learnable=learnable)
     if not flags:
-        return _without_flags(
-            kind, wrong_labels, num_train, num_test, link, noun, others, learnable=learnable
-        )
+        return _without_flags(kind, wrong_labels, num_train, num_test, link, noun, others, further)
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":
         return "Its labels left nothing else to learn: try --label-noise 0."
     if link < 0 and kind != "nothing":
@@ -141,7 +142,7 @@ def advice(
     if num_train < MOST_EXAMPLES:
         wanted = _more(num_train, error)
         told = _try("num-train", num_train, wanted, more_train)
-        hints.append(f"{_more_would_help(noun, others, learnable)}{told}.")
+        hints.append(f"{further}{told}.")
     return " ".join(hints)
 
 
@@ -153,10 +154,10 @@ def _without_flags(
     link: float,
     noun: str,
     others: str,
-    *,
-    learnable: bool,
+    further: str,
 ) -> str:
-    """The advice for a model that another program trains; `others` says which further ones."""
+    """The advice for a model that another program trains; `others` says which further ones, and
+    `further` what they would do."""
     if abs(link) < RANDOM + 1e-9 and kind != "nothing":
         return "Its labels left nothing else to learn."
     if link < 0 and kind != "nothing":
@@ -172,14 +173,14 @@ def _without_flags(
     if kind == "learned":
         return ""
     stop = "Stopping before it learns wrong labels may help. " if wrong_labels else ""
-    return f"{stop}{_more_would_help(noun, others, learnable)}."
+    return f"{stop}{further}."
 
 
-def _more_would_help(noun: str, others: str, learnable: bool) -> str:
-    """What further training examples would do; of labels that may follow from nothing, if they do
-    not."""
+def _more_would_help(noun: str, others: str, *, drawn: bool, learnable: bool) -> str:
+    """What further training examples would do, as `advice` has it. An accuracy above chance shows
+    that labels follow from what examples show in part, and not that more of it can be learned."""
     known = "" if learnable else ", if labels follow from what they show"
-    return f"More training {noun}{others} would help{known}"
+    return f"More training {noun}{others} {'would' if drawn else 'may'} help{known}"
 
 
 def _look(noun: str) -> str:

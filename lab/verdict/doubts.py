@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lab.core.estimate import Estimate
 from lab.core.text import plain
-from lab.core.words import in_steps, off, share, singular
+from lab.core.words import in_steps, off, share, singular, those
 from lab.measure.better_threshold import BetterThreshold
 from lab.measure.smallest_right import SmallestRight
 from lab.verdict.setting import Finding, Setting
@@ -116,8 +116,9 @@ def dependent(setting: Setting) -> list[Finding]:
         found.append(_overlap(setting))
     if setting.alike:
         least = "At least " if setting.measured_train is not None else ""
+        of = f"of the {setting.num_test:,} test {setting.noun}"
         text = (
-            f"{least}{setting.alike:,} of the {setting.num_test:,} test {setting.noun} are the same"
+            f"{least}{those(setting.alike, f'{of} is the same', f'{of} are the same')}"
             " as some it studied: if that is no chance, as where some were copied before the sets"
             " were divided, what follows about the test set is"
             f" {off(setting.shared_otherwise / setting.alike, what=what)}."

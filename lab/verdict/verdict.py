@@ -182,6 +182,7 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
         loss=metrics["loss/train"].value,
         clustered=setting.stated is not None,
         one_cluster=setting.stated is not None and setting.stated[0] == 1,
+        drawn=bool(setting.relevant),
         learnable=bool(setting.relevant)
         or against_chance(metrics["accuracy/test"], setting) == "above",
     )

@@ -73,9 +73,9 @@ def filled_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
         return []
     return [
         f"number {found.place} of the inputs is {found.number:.4g} in {percent(found.one)} of the"
-        f" examples of test that were looked at, and in {percent(found.other)} of those of train: if"
-        " that is no difference of what they show, as where missing numbers were filled in one of"
-        " them, differences between the two come from that, and not from memory"
+        f" examples of test that were looked at, and in {percent(found.other)} of those of train:"
+        " if that is no difference of what they show, as where missing numbers were filled in one"
+        " set, differences between the two come from that, and not from memory"
     ]
 
 
@@ -127,8 +127,9 @@ def overlap_told(
             f" are measured: what is said of the test set is {off(relabeled / shared, what=what)}"
         ]
     if alike:
+        of = f"of the {len(test):,} examples of test that are measured"
         return [
-            f"{least}{alike:,} of the {len(test):,} examples of test that are measured are the same"
+            f"{least}{those(alike, f'{of} is the same', f'{of} are the same')}"
             " as examples of train: if that is no chance, as where some were copied before the sets"
             f" were divided, what is said of the test set is {off(relabeled / alike, what=what)}"
         ]

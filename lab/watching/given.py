@@ -344,7 +344,8 @@ def _stated(
         f"clusters has no value for {those(alone, 'example', 'examples')}: each counts as one that"
         " belongs with no other"
     ]
-    return (mine, theirs), shared, doubt if alone else []
+    doubts = [*doubt * bool(alone), *[stated.spelled] * bool(stated.spelled)]
+    return (mine, theirs), shared, doubts
 
 
 def _cleaned(whole: Source, clean: Any, classes: Sequence[str]) -> Source:

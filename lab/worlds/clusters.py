@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lab.core.text import plain
-from lab.core.words import FEW, off, those
+from lab.core.words import FEW, capital, off, those
 from lab.worlds.marks import Kind, Marks, T
 
 LEAST = 3
@@ -34,7 +34,7 @@ class Clusters:
     narrow, by `CROWDED`. `anew`: those that are shared may be other ones, `across`: those of one
     name in several folders count as one, and `stated`: the user says so, all as `Marks` says.
     `others`: the share of the test pictures of shared ones that have training pictures of other
-    classes alone, 0 to 1."""
+    classes alone, 0 to 1. `spelled`: two spellings that count as one, if there are any."""
 
     kind: Kind
     column: str
@@ -47,6 +47,7 @@ class Clusters:
     across: bool = False
     others: float = 0.0
     stated: bool = False
+    spelled: tuple[str, str] | None = None
 
     def off(self, noun: str) -> str:
         """What follows for what is measured on the test set, if some are shared: a network that
@@ -73,19 +74,29 @@ class Clusters:
     def if_together(self, noun: str) -> str:
         """The condition under which pictures, called `noun`, are such clusters, or that they are
         where that is `stated`."""
-        everywhere = ", in several classes, too," * self.across
+        kinds, named = self._also(", in several classes, too"), self._also("")
         alike = {
-            "folder": f"the {noun} of a folder"
-            + ", and of those of its name elsewhere," * self.across,
-            "column": f"the {noun} with one value of {self.column}",
-            "names": f"{noun} whose names begin alike{everywhere}",
-            "parts": f"{noun} whose names have the same part{everywhere}",
-            "pattern": f"the {noun} with one match of {self.column}",
-            "given": f"the {noun} of one cluster",
+            "folder": f"the {noun} of a folder{self._also(', and of those of its name elsewhere')}",
+            "column": f"the {noun} with one value of {self.column}{named}",
+            "names": f"{noun} whose names begin alike{kinds}",
+            "parts": f"{noun} whose names have the same part{kinds}",
+            "pattern": f"the {noun} with one match of {self.column}{named}",
+            "given": f"the {noun} of one cluster{named}",
         }[self.kind]
         if self.stated:
             return f"since {alike} belong together,"
         return f"if {alike} belong together, as of one patient or one scene,"
+
+    def _also(self, elsewhere: str) -> str:
+        """What follows the words for what such pictures have in common: `elsewhere`, if those of
+        several folders count as one, and how they may be spelled."""
+        told = elsewhere * self.across
+        if self.spelled is not None:
+            one, other = (plain(each.rpartition("/")[2]) for each in self.spelled)
+            told += (
+                f", whatever capitals, separators and leading zeros they have ({one} is {other})"
+            )
+        return told + "," * bool(told)
 
     def if_the_same(self, noun: str, narrow: str, sets: str) -> str:
         """The condition under which those that are shared are the same in both `sets`, where names
@@ -137,7 +148,7 @@ def clusters_told(
         return []
     first = found.first_in_words
     have = f"{found.tested:,} test {noun} have {found.counted} ({first} the first)"
-    together = _capital(found.if_together(noun))
+    together = capital(found.if_together(noun))
     advice = f": put all {noun} of each into one set, {sets[0]} or {sets[1]}"
     by = f" {found.column}" if found.kind == "column" else ""
     if flag:
@@ -151,7 +162,7 @@ def clusters_told(
     if found.anew:
         same = found.if_the_same(noun, "intervals are too narrow", " and ".join(sets))
         return [
-            f"{have}, {found.of_training_too} of training {noun}, too. {_capital(same)} test"
+            f"{have}, {found.of_training_too} of training {noun}, too. {capital(same)} test"
             f" accuracy is {found.off(noun)}{advice}"
         ]
     are = f"{'has' if found.shared == 1 else 'have'} training {noun}, too"
@@ -175,7 +186,7 @@ def clusters_validated_told(found: Clusters | None, noun: str, *, stops: bool) -
         late = ", which --early-stopping goes by" if stops else ""
     return [
         f"{found.counted} are among the validation {noun} ({first} the first),"
-        f" {found.of_training_too} of training {noun}, too. {_capital(found.if_together(noun))} the"
+        f" {found.of_training_too} of training {noun}, too. {capital(found.if_together(noun))} the"
         f" validation loss {low}{late}."
     ]
 
@@ -216,10 +227,6 @@ def without_clusters_told(
         f" {marks}. If some do, say it by {flag}, or put all of each into {sets[0]} or {sets[1]}:"
         " else test accuracy is too good"
     )
-
-
-def _capital(sentence: str) -> str:
-    return sentence[0].upper() + sentence[1:]
 
 
 def _by(
@@ -263,6 +270,7 @@ def of_two_sets(
         crowded and not marks.stated,  # its intervals allow for it
         anew=marks.anew and bool(shared), across=marks.across,
         others=known_as.count(False) / max(1, len(known_as)), stated=marks.stated,
+        spelled=marks.spelled,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import PurePath
 
 from lab.worlds.folder_names import by_folders, without_folders
-from lab.worlds.marks import FEW, NAMED, Kind, Marks, T
+from lab.worlds.marks import FEW, NAMED, Kind, Marks, T, spelled_plainly
 from lab.worlds.name_parts import (
     DATED,
     NAMED_AS,
@@ -52,6 +52,11 @@ random in either."""
 
 
 def file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
+    """The marks that `_file_marks` finds, each with one mark where several are spelled alike."""
+    return [mark.joined() for mark in _file_marks(*sets)]
+
+
+def _file_marks(*sets: Mapping[T, PurePath]) -> list[Marks[T]]:
     """The marks of pictures in files, of which these are the paths from the classes on, in each
     folder with classes: folders below the classes, and how the names of files begin, up to the
     first number, to later ones, and but for their last part; at last whole names, of files of
@@ -234,9 +239,10 @@ def _names_a_set(begin: str, rest: str) -> bool:
 
 def _begin_anew(sets: Sequence[Collection[PurePath]]) -> bool:
     """Whether names of files begin anew in each set: many are in two of them, in the same class."""
+    every = [{(path.parts[0], *map(spelled_plainly, path.parts[1:])) for path in e} for e in sets]
     return any(
-        len({*one} & {*other}) >= max(RECURRING, ANEW * min(len(one), len(other)))
-        for one, other in combinations(sets, 2)
+        len(one & other) >= max(RECURRING, ANEW * min(len(one), len(other)))
+        for one, other in combinations(every, 2)
     )
 
 

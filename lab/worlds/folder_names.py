@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from lab.worlds.marks import NAMED, Marks, T
+from lab.worlds.marks import NAMED, Marks, T, spelled_plainly
 from lab.worlds.name_parts import YEAR, are_dates, count_on, in_several, say_of_what
 
 
@@ -33,7 +33,7 @@ def _of_folders(folders: Mapping[T, tuple[str, ...]]) -> list[Marks[T]]:
     named = say_of_what({parts[-1] for parts in folders.values()})
     within: dict[tuple[str, ...], set[str]] = {}
     for *above, name in folders.values():
-        within.setdefault(tuple(above), set()).add(name)
+        within.setdefault(tuple(above), set()).add(spelled_plainly(name))
     paths = {item: "/".join(parts) for item, parts in folders.items()}
     apart = Marks("folder", paths, named=named)
     names = {item: parts[-1] for item, parts in folders.items()}

@@ -4,9 +4,10 @@ folders, and whether it does."""
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from lab.core.text import plain
@@ -79,7 +80,7 @@ class Marks(Generic[T]):
     in one may not be that of another; `named`: names of files or folders say that they are of
     clusters; `mean`: how many pictures each mark has on the mean, where that is not the number of
     `of`; `across`: folders or files of one name in several folders have one mark; `stated`: the
-    user says that they are of clusters."""
+    user says that they are of clusters; `spelled`: two spellings of one mark, if there are any."""
 
     kind: Kind
     of: Mapping[T, str]
@@ -90,6 +91,27 @@ class Marks(Generic[T]):
     mean: float | None = None
     across: bool = False
     stated: bool = False
+    spelled: tuple[str, str] | None = None
+
+    def joined(self) -> Marks[T]:
+        """The same with one mark where several differ in capitals, in separators or in leading
+        zeros alone, as T001, t-001 and T1 do: the first of them in the order of texts."""
+        first: dict[str, str] = {}
+        every = sorted({*self.of.values()})
+        one = {mark: first.setdefault(self._plainly(mark), mark) for mark in every}
+        spelled = next(((one[mark], mark) for mark in every if one[mark] != mark), None)
+        if spelled is None:
+            return self
+        of = {item: one[mark] for item, mark in self.of.items()}
+        return replace(self, of=of, spelled=spelled)
+
+    def _plainly(self, mark: str) -> str:
+        """What the spellings of one mark have in common. The class, which the path of a folder or
+        file begins with, stays as it is."""
+        label, slash, rest = mark.partition("/")
+        if self.kind in ("column", "pattern", "given") or not slash:
+            return spelled_plainly(mark)
+        return label + slash + spelled_plainly(rest)
 
     def are_clusters(self, whole: Sequence[Counter[str]], pictures: int) -> bool:
         """Whether they may be those of clusters, by how many pictures of each folder with classes
@@ -115,13 +137,24 @@ def column_marks(name: str, values: Mapping[T, str]) -> Marks[T]:
     """The marks of pictures by a column, of which these are the `values`."""
     known = {item: one_number(plain(value).strip()) for item, value in values.items()}
     of = {item: value for item, value in known.items() if value.lower() not in UNKNOWN}
-    return Marks("column", of, plain(name))
+    return Marks("column", of, plain(name)).joined()
 
 
 def one_number(text: str) -> str:
     """A text, or the whole number that it is, in one form: 7.0, as pandas writes numbers beside
     missing ones, and 007, of which Excel leaves 7, are 7."""
     return re.sub(r"^(-?)0*(\d+)(?:\.0+)?$", r"\1\2", text)
+
+
+def spelled_plainly(text: str) -> str:
+    """A text without capitals, without leading zeros in numbers, and without separators but for
+    one between two numbers: t1_2 of T-001_02. Numbers with a sign or decimals, and UIDs of DICOM,
+    are left as they are."""
+    if re.fullmatch(r"[-+]\d+|[-+]?\d*(?:[.,]\d+)+", text):
+        return text
+    found = re.sub(r"[\s_.,:;#()\-–—]+", "_", unicodedata.normalize("NFKC", text).casefold())
+    found = re.sub(r"(?<!\d)_|_(?!\d)", "", found)
+    return re.sub(r"(?<!\d)0+(?=\d)", "", found) or text
 
 
 def _is_number(text: str) -> bool:

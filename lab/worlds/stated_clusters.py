@@ -19,7 +19,7 @@ from torch import Tensor
 
 from lab.core.seeds import permutation
 from lab.core.text import plain
-from lab.core.words import those
+from lab.core.words import capital, those
 from lab.worlds.clusters import Clusters, of_two_sets
 from lab.worlds.marks import Marks, column_marks, one_number
 
@@ -73,6 +73,17 @@ class StatedClusters(Generic[T]):
         found = of_two_sets(self.marks, (), items)
         return found if found is not None and found.clusters < found.tested else None
 
+    @property
+    def spelled(self) -> str:
+        """A sentence on values spelled in several ways, without a full stop; empty if none are."""
+        if self.marks.spelled is None:
+            return ""
+        one, other = map(plain, self.marks.spelled)
+        return (
+            "values that differ in capitals, separators or leading zeros alone are of one cluster,"
+            f" as {one} and {other} are"
+        )
+
     def told(self, train: Sequence[T], test: Sequence[T], noun: str) -> str:
         """A sentence on how many there are in the two sets, of pictures called `noun`."""
         mine, theirs = ({self.number[item] for item in items} for items in (train, test))
@@ -85,6 +96,8 @@ class StatedClusters(Generic[T]):
             if alone
             else ""
         )
+        if self.spelled:
+            rest += f" {capital(self.spelled)}."
         count = those(len(mine), "cluster", "clusters")
         alone_in = [what for what, its in (("training", mine), ("test", theirs)) if len(its) == 1]
         then = "no intervals" if alone_in else "intervals take clusters for independent"
@@ -130,7 +143,7 @@ def by_pattern(pattern: str, paths: Mapping[T, str]) -> StatedClusters[T]:
             f"{FLAG} {pattern}: it finds nothing in the {len(paths):,} paths below the folders of"
             f" the classes, such as {plain(next(iter(paths.values())))}"
         )
-    marks = Marks("pattern", of, plain(pattern), stated=True)
+    marks = Marks("pattern", of, plain(pattern), stated=True).joined()
     return _checked(StatedClusters(plain(pattern), marks, tuple(paths)), f"{FLAG} {plain(pattern)}")
 
 
