@@ -108,8 +108,9 @@ def filled_in_one(rows: Tensor, others: Tensor) -> Filled | None:
     (N, P), than in others, (M, P), or the reverse, as where it was not recorded in one set and
     missing numbers were filled. Only finite numbers count, of which both have `FEWEST` or more
     there. None: there is none."""
-    if rows.shape[1] != others.shape[1]:
+    if rows.shape[1] != others.shape[1] or not rows.numel() or not others.numel():
         return None
+    rows, others = rows.double(), others.double()
     counts = [each.isfinite().sum(dim=0) for each in (rows, others)]
     enough = torch.minimum(*counts) >= FEWEST
     found = []
