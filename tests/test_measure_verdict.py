@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -417,7 +418,7 @@ def test_weights_of_an_earlier_step_ask_for_no_more_training() -> None:
     text = verdict(made, setting(num_train=200, patience=3, kept=32))
     assert "--early-stopping" not in text
     assert "--steps" not in text
-    assert "More training faces would help" in text
+    assert "More training faces may help" in text
 
 
 def test_that_more_examples_would_help_is_known_of_what_is_drawn() -> None:
@@ -432,6 +433,20 @@ def test_that_more_examples_would_help_is_known_of_what_is_drawn() -> None:
         assert if_any not in known
         drawn = setting(flags=flags, relevant=("eyes",))
         assert "More training faces would help" in verdict(figures(1.0, 0.5), drawn)
+
+
+def test_validation_examples_that_are_right_speak_against_memory() -> None:
+    """As where the labels of the test set were shifted by a row."""
+    for right, wanted in ((1.0, True), (0.7, True), (0.45, False), (0.2, False)):
+        made = figures(1.0, 0.4) | {"accuracy/validation": wilson(round(100 * right), 100)}
+        own = setting(noun="pictures", relevant=())
+        text = verdict(made, own)
+        assert text.startswith(f"It gets {100 * right:.3g}") is wanted
+        assert ("or their labels, are unlike those that it studied" in text) is wanted
+        together = "or its validation pictures belong together"
+        assert (together in text) is wanted
+        assert together not in verdict(made, replace(own, stated=(20, 20)))
+        assert "unlike" not in verdict(made, setting(relevant=("eyes",)))
 
 
 def of_mislabeled(kind: str, *, classes: int, frequent: float, seed: int = 0) -> tuple[str, str]:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lab.core.pictures import PAPER, as_rgb, picture_suffixes, read_picture
+from lab.core.pictures import PAPER, as_rgb, open_picture, picture_suffixes, read_picture
 from support.raw_pictures import (
     BLACK_IS_ZERO,
     CIELAB,
@@ -515,6 +515,27 @@ def test_damaged_pictures_are_one_line(noise: bytes, keep: int) -> None:
         assert "\n" not in str(caught.value)
     finally:
         path.unlink()
+
+
+@pytest.mark.parametrize("filled", [b"\0", b"\xff"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_whose_last_bytes_were_never_written_is_refused(
+    progressive: bool, filled: bytes, tmp_path: Path
+) -> None:
+    """As where copying a folder was interrupted after space was reserved: Pillow reads most of
+    these, with a gray rest. Padding, and bytes of cameras, after the end are no loss."""
+    path = tmp_path / "leaf.jpg"
+    colors = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
+    picture = Image.fromarray(colors).resize((64, 64), Image.Resampling.BICUBIC)
+    picture.save(path, quality=90, progressive=progressive)
+    whole, right = path.read_bytes(), np.asarray(open_picture(path))
+    for kept in range(len(whole) // 3, len(whole) - 16, 29):
+        path.write_bytes(whole[:kept] + filled * (len(whole) - kept))
+        with pytest.raises(ValueError, match="cannot be read as a picture: "):
+            open_picture(path)
+    for rest in (filled * 500, b"SEFT" + filled * 40, b"x", filled):
+        path.write_bytes(whole + rest)
+        assert np.array_equal(open_picture(path), right)
 
 
 def test_a_truncated_file_is_refused_whatever_pillow_was_told(

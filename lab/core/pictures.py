@@ -20,8 +20,9 @@ The conversion of a file, by the meaning of its values:
   middle gray, `PAPER`.
 - Refused: programs (EPS, PostScript, WMF), formats of measurements (FITS, HDF5 and the like), TIFFs
   with further bands beside the colors (near infrared, spot colors), signed 8-bit numbers, 16-bit
-  colors of which one stands for transparency, what Pillow is known to misread (see `_check`), and
-  what it does not read.
+  colors of which one stands for transparency, what Pillow is known to misread (see `_check`), what
+  it does not read, files that end too early, and JPEGs whose last bytes were never written (of
+  WebP, AVIF and files without compression such an end is not noticed).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +65,12 @@ REFUSED = {
 
 VARIANTS = ("MPO",)
 """Formats that Pillow opens as another one's: several JPEGs in a file, as cameras write them."""
+
+JPEGS = ("JPEG", *VARIANTS)
+
+_END = 16
+"""Bytes at the end of a file that are all equal where space was reserved for it and never filled.
+"""
 
 MARGIN = 4
 """A picture of numbers without a scale is read where its largest is more than white / MARGIN: a
@@ -155,6 +162,8 @@ def open_picture(path: Path) -> Image.Image:
             head = stream.read(_HEAD)
             stream.seek(0)
             with Image.open(stream) as file:
+                if file.format in JPEGS and _lacks_its_end(stream):
+                    raise ValueError("its end is lost, as where copying it was interrupted")
                 return _upright_rgb(file, head)
     except Exception as error:  # Pillow's plugins raise a dozen kinds for damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -165,6 +174,20 @@ def open_picture(path: Path) -> Image.Image:
         elif reason.startswith("decoder error"):
             reason = "its pixels are damaged"
         raise ValueError(f"{path}: cannot be read as a picture: {reason}") from None
+
+
+def _lacks_its_end(stream: BinaryIO) -> bool:
+    """Whether a JPEG ends with equal bytes, and its last scan has no end (EOI): what Pillow reads
+    as a gray rest. Padding after that end, and what cameras write there, are no loss."""
+    place = stream.tell()
+    stream.seek(-min(_END, stream.seek(0, os.SEEK_END)), os.SEEK_END)
+    lost = len(set(stream.read())) == 1
+    if lost:
+        stream.seek(0)
+        content = stream.read()
+        lost = b"\xff\xd9" not in content[content.rfind(b"\xff\xda") :]
+    stream.seek(place)
+    return lost
 
 
 def has_unused_bits(path: Path) -> bool:

@@ -3,9 +3,10 @@ labels, another network, test examples that it knows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
-from lab.core.estimate import Estimate
+from lab.core.estimate import Estimate, difference
 from lab.core.text import plain
 from lab.core.words import in_steps, off, share, singular, those
 from lab.measure.better_threshold import BetterThreshold
@@ -15,6 +16,10 @@ from lab.worlds.clusters import Clusters
 
 UNRECOGNIZED = "none of those that it was seen to feed is one of the measured ones"
 """What is said of a loop's inputs of which none is recognized."""
+
+UNLIKE = 0.05
+"""Share by which the accuracy on validation examples surely exceeds that on test examples, at
+least, if these are to be unlike them."""
 
 NAMED = 4
 """Classes that a sentence names, at most."""
@@ -106,6 +111,29 @@ def _exchanged(pairs: Sequence[tuple[str, str]], noun: str) -> Finding:
         told += ", though those it studied are not: if classes have other names or numbers in"
     text = f"Most test {noun} of {told} one of the sets, what follows about memory comes from that."
     return Finding("exchanged", text)
+
+
+def unlike_validation(metrics: Mapping[str, Estimate], setting: Setting) -> list[Finding]:
+    """The finding that of the validation examples, which were taken from among those to train on
+    and not studied, far more are right than of the test examples, of pictures from disk: memory
+    does not make that difference, unless the former belong together with training examples."""
+    found, test = metrics.get("accuracy/validation"), metrics["accuracy/test"]
+    if found is None or math.isnan(found.value) or setting.relevant:
+        return []
+    if difference(found, test).interval[0] <= UNLIKE:
+        return []
+    noun = setting.noun
+    text = (
+        f"It gets {share(found, first=True)} of its validation {noun} right, which it did not study"
+        f" either: its test {noun}, or their labels, are unlike those that it studied, so that what"
+        " follows about memory comes from that"
+    )
+    if setting.stated is None:
+        text += (
+            f"; or its validation {noun} belong together with some that it studied, as of one"
+            " patient"
+        )
+    return [Finding("unlike validation", f"{text}.")]
 
 
 def dependent(setting: Setting) -> list[Finding]:

@@ -17,7 +17,7 @@ from lab.core.estimate import difference
 from lab.core.words import percent, those
 from lab.measure.consistency import varying
 from lab.verdict.advice import SHORT, advice, break_cues, label_link
-from lab.verdict.doubts import another, dependent, over_clusters, unlike
+from lab.verdict.doubts import another, dependent, over_clusters, unlike, unlike_validation
 from lab.verdict.harder import harder
 from lab.verdict.headline import GOOD, MUCH, against_chance, headline, numbers, unseen
 from lab.verdict.lost import forgot, lost
@@ -63,7 +63,7 @@ def findings(metrics: Metrics, setting: Setting) -> list[Finding]:
     useless = setting.unmet is not None and setting.unmet.share.value > HALF
     if doubts or useless:  # advice on training would be about another network or other inputs
         found = [each for each in found if each.kind != "advice"]
-    return [*doubts, *unlike(setting), *found]
+    return [*doubts, *unlike(setting), *unlike_validation(metrics, setting), *found]
 
 
 def _found(metrics: Metrics, setting: Setting) -> list[Finding]:

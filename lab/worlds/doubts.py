@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from lab.core.compared import Counts, groups_serve, in_both, in_unstudied_groups
+from lab.core.pictures import PAPER
 from lab.core.words import first_few, those
 from lab.worlds.association import copy_keys, duplicates, first_ones
 from lab.worlds.copies import REPEATED, Copies, copies_between, copies_told, repeated_told
@@ -170,4 +171,6 @@ def _flat(what: str, smallest: int, largest: int) -> str:
         f"the {what} pictures have hardly any contrast: all their numbers are from {smallest} to"
         f" {largest} of 255. If they hold measurements in files of 16 bits, such as Hounsfield"
         " units plus 32,768, stretch what matters from black to white: what is between is lost."
+        + " If they are gray on transparent ground: that lies over middle gray (128)."
+        * (smallest <= PAPER[0] <= largest)
     )
