@@ -598,8 +598,9 @@ def test_a_column_that_one_set_lacks_is_told(filled: bool, tmp_path: Path) -> No
     assert len(said) == filled
     assert ("where missing numbers were filled" in " ".join(watched.verdict.split())) is filled
     if filled:
-        assert said[0].startswith(f"number 12 of the inputs is {x[:, 12].mean():.4g} in 100 % of")
-        assert "and in 0 % of those of train" in said[0]
+        told = f"number 12 of the inputs of test is {x[:, 12].mean():.4g} in 100 % of the examples"
+        assert said[0].startswith(told)
+        assert "and of train in 0 %:" in said[0]
 
 
 def test_padded_batches_are_of_no_other_shape(tmp_path: Path) -> None:

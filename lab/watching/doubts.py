@@ -6,15 +6,7 @@ from collections.abc import Collection
 
 from torch import Tensor
 
-from lab.core.words import off, percent, those
-from lab.watching.scales import (
-    column_differs,
-    filled_in_one,
-    finite,
-    normalized_otherwise,
-    scale_differs,
-    spanned,
-)
+from lab.core.words import off, those
 from lab.watching.sets import MeasuredSet
 from lab.worlds.mean_pictures import opposite, opposite_told
 
@@ -43,45 +35,6 @@ def opposite_sets(train: MeasuredSet, test: MeasuredSet) -> float | None:
     if train.thumbnails.shape[1:] != test.thumbnails.shape[1:]:
         return None
     return opposite(train.thumbnails, train.labels, test.thumbnails, test.labels)
-
-
-def scale_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
-    """The sentence on inputs of another scale in one of the sets."""
-    theirs, ours = test.numbers(), train.numbers()
-    what, columns = "the inputs", (test.columns(), train.columns())
-    if not (scale_differs(theirs, ours) or _normalized_otherwise(train, test)):
-        if columns[0] is None or columns[1] is None:
-            return []
-        place = column_differs(columns[0], columns[1], both=True)
-        if place is None:
-            return []
-        what = f"number {place} of the inputs"
-        theirs, ours = (finite([each[:, place]]) for each in columns if each is not None)
-    go = "goes" if what.startswith("number") else "go"
-    return [
-        f"{what} of test {go} {spanned(theirs)}, and of train {spanned(ours)}: if that is no"
-        " difference of what they show, scale or normalize both alike"
-    ]
-
-
-def filled_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
-    """The sentence on rows of a table in which one number is most often the same in one of the sets
-    alone, as where it was not recorded there."""
-    theirs, ours = test.columns(), train.columns()
-    found = None if theirs is None or ours is None else filled_in_one(theirs, ours)
-    if found is None:
-        return []
-    return [
-        f"number {found.place} of the inputs is {found.number:.4g} in {percent(found.one)} of the"
-        f" examples of test that were looked at, and in {percent(found.other)} of those of train:"
-        " if that is no difference of what they show, as where missing numbers were filled in one"
-        " set, differences between the two come from that, and not from memory"
-    ]
-
-
-def _normalized_otherwise(train: MeasuredSet, test: MeasuredSet) -> bool:
-    ours, theirs = train.channels(), test.channels()
-    return ours is not None and theirs is not None and normalized_otherwise(ours, theirs)
 
 
 def shape_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:

@@ -16,16 +16,15 @@ from lab.core.words import percent, those
 from lab.watching.doubts import (
     copies_told,
     differences_told,
-    filled_told,
     opposite_sets,
     overlap_told,
     redrawn_told,
     repeated_told,
-    scale_told,
     shape_told,
     unscaled_told,
 )
 from lab.watching.labels import as_labels
+from lab.watching.set_scales import filled_told, scale_told
 from lab.watching.sets import (
     MeasuredSet,
     alike,

@@ -71,7 +71,8 @@ def column_differs(fed: Tensor, asked: Tensor, *, both: bool = False) -> int | N
     others, (M, P), by far: the ranges that hold a half and four fifths of them are both `FAR` times
     as wide, or as narrow, and more than `MANY` of them lie outside of the others' range, unlike
     those of a class, or of a time, that a loop may take first, by more than noise moves them. With
-    `both`, which is for rows of whole sets, as many of the others outside of theirs count, too.
+    `both`, which is for rows of whole sets, as many of the others outside of theirs count, too, and
+    so does a place at which most numbers of each set lie far outside of the range of the other.
     None: there is none, or there are too few rows to tell."""
     few, more, places = *sorted((len(fed), len(asked))), fed.shape[1]
     if few < FEWEST or more < 2 * FEWEST or places != asked.shape[1] or not 0 < places <= COLUMNS:
@@ -90,6 +91,8 @@ def column_differs(fed: Tensor, asked: Tensor, *, both: bool = False) -> int | N
     if both:
         outside = torch.maximum(outside, _outside(asked, fed, margin))
     apart = torch.where(outside > MANY, torch.maximum(least, 1 / most), 0.0)
+    if both:
+        apart[_beyond(fed, asked) & _beyond(asked, fed)] = torch.inf
     return int(apart.argmax()) if float(apart.max()) > FAR else None
 
 
@@ -164,6 +167,16 @@ def _outside(rows: Tensor, others: Tensor, margin: Tensor) -> Tensor:
     low = torch.where(known, others, torch.inf).amin(dim=0) - margin
     high = torch.where(known, others, -torch.inf).amax(dim=0) + margin
     return ((rows < low) | (rows > high)).float().mean(dim=0)
+
+
+def _beyond(rows: Tensor, others: Tensor) -> Tensor:
+    """The places (P,) bool at which more than half of the numbers of `rows` (N, P) lie outside of
+    the range of those of `others` (M, P), by `BEYOND` of its width, which is not 0."""
+    known = others.isfinite()
+    low = torch.where(known, others, torch.inf).amin(dim=0)
+    high = torch.where(known, others, -torch.inf).amax(dim=0)
+    far = _outside(rows, others, BEYOND * (high - low).clamp(min=0)) > 0.5
+    return far & (high > low)
 
 
 def spanned(numbers: Tensor) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any
@@ -16,8 +15,6 @@ from torch.nn.functional import interpolate
 from lab.core.seeds import permutation
 from lab.core.text import in_tag, only_apart, plain
 from lab.watching.origins import is_same
-from lab.watching.probes import probed
-from lab.watching.scales import COLUMNS, finite
 from lab.watching.sources import Source
 from lab.watching.trees import Tree, cat, form, leaves, row_digests, rows, size
 from lab.worlds.datasets import renumbers
@@ -174,36 +171,12 @@ class MeasuredSet:
             return rows(self._held, positions)
         return self.source.read(self.positions[positions])[0]
 
-    def numbers(self) -> Tensor:
-        """The finite numbers (M,) of the first floating-point tensor (without any: of the first
-        tensor) of the inputs of some examples: fewer of those that must be read."""
-        return finite([self._some()])
-
-    def columns(self) -> Tensor | None:
-        """The same tensor of the same examples as rows (M, P); None where examples differ in shape,
-        or have more numbers than columns of a table, or no floating-point ones."""
-        if self.form is None or min(map(math.prod, self.form)) > COLUMNS:
-            return None
-        some = self._some()
-        if not some.is_floating_point() or some[0].numel() > COLUMNS:
-            return None
-        return some.reshape(len(some), -1)
-
-    def channels(self) -> Tensor | None:
-        """The same tensor of the same examples as `probed` (M, C, S), where they are pictures of
-        floating-point numbers; else None."""
-        if self.form is None or not any(len(each) == 3 for each in self.form):
-            return None
-        some = self._some()
-        is_picture = some.ndim == 4 and {some.shape[1], some.shape[3]} & {1, 3, 4}
-        return probed(some) if is_picture and some.is_floating_point() else None
-
-    def _some(self) -> Tensor:
-        """That tensor (M, …)."""
+    def some(self) -> list[Tensor]:
+        """The tensors (M, …) of the inputs of some examples, on the CPU: of fewer if they must be
+        read."""
         count = READ if self._held is None else READ * 4
-        found = leaves(self.inputs(torch.linspace(0, len(self) - 1, min(count, len(self))).long()))
-        first = next((each for each in found if each.is_floating_point()), found[0])
-        return first.detach().cpu()
+        some = self.inputs(torch.linspace(0, len(self) - 1, min(count, len(self))).long())
+        return [each.detach().cpu() for each in leaves(some)]
 
     def renumbers(self, names: Sequence[str]) -> bool:
         """Whether the `names` of the dataset's classes are not those of these labels, as
