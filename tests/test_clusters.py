@@ -1053,6 +1053,35 @@ def test_validation_pictures_of_training_patients_are_told(
         assert "test accuracy is too good" not in said
 
 
+@pytest.mark.parametrize("clusters", [None, "who"])
+def test_validation_pictures_that_are_copies_of_training_pictures_are_told(
+    clusters: str | None, tmp_path: Path
+) -> None:
+    """As where a rare class was made larger by copies, which no test picture is."""
+    for number, split in enumerate(("train", "test")):
+        fill(tmp_path / split / "common", 30, shade=100 * number)
+        fill(tmp_path / split / "rare", 6, shade=50 + 100 * number)
+    rare = sorted((tmp_path / "train" / "rare").glob("*.png"))
+    for path in rare:
+        for copy in range(4):
+            (path.parent / f"{'abcd'[copy]}{path.name}").write_bytes(path.read_bytes())
+    files = [each.relative_to(tmp_path) for each in sorted(tmp_path.rglob("*.png"))]
+    table(tmp_path, "who", [(each.as_posix(), n % 40) for n, each in enumerate(files)])
+    data = {"num_train": 40, "num_test": 12, "image_size": 16, "clusters": clusters}
+    world = open_world(DataConfig(data=str(tmp_path), **data), seed=0)
+    assert isinstance(world, StoredWorld)
+    content = {each.as_posix(): (tmp_path / each).read_bytes() for each in files}
+    train = {content[name] for name in world.names_of("train", 40)}
+    both = sum(content[name] in train for name in world.names_of("validation", 15))
+    assert both > 1
+    (said,) = world.validation_doubts(15, stops=True)
+    assert said == (
+        f"{both} of the 15 validation pictures are among the training pictures, too: the validation"
+        " loss is too low, and --early-stopping, which goes by it, stops late."
+    )
+    assert world.validation_doubts(0, stops=True) == []
+
+
 def test_grids_tell_of_validation_pictures_by_which_they_stop(tmp_path: Path) -> None:
     """Of the largest sets that some job stops early with, and of no others."""
     for name, first in (("train", 0), ("test", 8)):

@@ -443,7 +443,7 @@ def test_validation_examples_that_are_right_speak_against_memory() -> None:
         text = verdict(made, own)
         assert text.startswith(f"It gets {100 * right:.3g}") is wanted
         assert ("or their labels, are unlike those that it studied" in text) is wanted
-        together = "or its validation pictures belong together"
+        together = ", or belong together with them"
         assert (together in text) is wanted
         assert together not in verdict(made, replace(own, stated=(20, 20)))
         assert "unlike" not in verdict(made, setting(relevant=("eyes",)))

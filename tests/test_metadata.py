@@ -326,8 +326,10 @@ def test_empty_cells_are_a_value_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("in/out", "in out"), ("", "none"), ("indoors", "indoors "), ("a b", "a_b")]
-)
+    ("one", "other"),
+    [("in/out", "in out"), ("", "none"), ("indoors", "indoors "), ("a b", "a_b"),
+     ("Basel", "basel"), ("site 01", "Site-1")],
+)  # fmt: skip
 def test_two_values_that_would_be_one_are_refused(one: str, other: str, tmp_path: Path) -> None:
     fill(tmp_path / "cat", 6)
     fill(tmp_path / "dog", 6, shade=100)

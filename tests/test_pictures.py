@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -517,25 +518,47 @@ def test_damaged_pictures_are_one_line(noise: bytes, keep: int) -> None:
         path.unlink()
 
 
-@pytest.mark.parametrize("filled", [b"\0", b"\xff"])
-@pytest.mark.parametrize("progressive", [False, True])
-def test_a_jpeg_whose_last_bytes_were_never_written_is_refused(
-    progressive: bool, filled: bytes, tmp_path: Path
+@pytest.mark.parametrize("size", [24, 64])
+@pytest.mark.parametrize(
+    ("kind", "settings", "fillings"),
+    [
+        ("jpg", {"quality": 90}, (b"\0", b"\xff")),
+        ("jpg", {"quality": 97, "subsampling": 0}, (b"\0", b"\xff")),
+        ("jpg", {"progressive": True}, (b"\0", b"\xff")),
+        ("png", {}, (b"\0", b"\xff")),
+        ("webp", {"quality": 90}, (b"\0",)),
+        ("webp", {"lossless": True}, (b"\0",)),
+    ],
+)
+def test_a_file_whose_last_bytes_were_never_written_is_refused(
+    kind: str, settings: dict[str, Any], fillings: tuple[bytes, ...], size: int, tmp_path: Path
 ) -> None:
     """As where copying a folder was interrupted after space was reserved: Pillow reads most of
     these, with a gray rest. Padding, and bytes of cameras, after the end are no loss."""
-    path = tmp_path / "leaf.jpg"
+    path = tmp_path / f"leaf.{kind}"
     colors = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
-    picture = Image.fromarray(colors).resize((64, 64), Image.Resampling.BICUBIC)
-    picture.save(path, quality=90, progressive=progressive)
+    picture = Image.fromarray(colors).resize((size, size), Image.Resampling.BICUBIC)
+    picture.save(path, **settings)
     whole, right = path.read_bytes(), np.asarray(open_picture(path))
-    for kept in range(len(whole) // 3, len(whole) - 16, 29):
-        path.write_bytes(whole[:kept] + filled * (len(whole) - kept))
-        with pytest.raises(ValueError, match="cannot be read as a picture: "):
-            open_picture(path)
-    for rest in (filled * 500, b"SEFT" + filled * 40, b"x", filled):
-        path.write_bytes(whole + rest)
-        assert np.array_equal(open_picture(path), right)
+    for filled in fillings:
+        for share in (0.3, 0.5, 0.65, 0.8):
+            kept = int(share * len(whole))
+            path.write_bytes(whole[:kept] + filled * (len(whole) - kept))
+            with pytest.raises(ValueError, match="cannot be read as a picture: "):
+                open_picture(path)
+        for rest in (filled * 30, b"SEFT" + filled * 40, b"x", filled):
+            path.write_bytes(whole + rest)
+            assert np.array_equal(open_picture(path), right)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "webp"])
+@pytest.mark.parametrize("shade", [0, 200, 255])
+def test_even_pictures_have_their_ends(shade: int, kind: str, tmp_path: Path) -> None:
+    """Which may be many zeros in a WebP."""
+    for size in (8, 64, 400, 1500):
+        Image.new("RGB", (size, size), (shade,) * 3).save(tmp_path / f"even.{kind}")
+        shown = np.asarray(open_picture(tmp_path / f"even.{kind}"))
+        assert np.abs(shown.astype(int) - shade).max() <= 2
 
 
 def test_a_truncated_file_is_refused_whatever_pillow_was_told(

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lab.watching.probes import probed
 from lab.watching.scales import column_differs, filled_in_one, normalized_otherwise, scale_differs
+from lab.watching.set_scales import Compared, filled_told, scale_told
 
 SEEDS = 20
 
@@ -204,6 +205,88 @@ def test_no_column_is_filled_in_sets_of_one_population(
         generator = torch.Generator().manual_seed(seed)
         told.append(filled_in_one(rows(count, generator), rows(2 * count, generator)))
     assert told == [None] * SEEDS
+
+
+@pytest.mark.parametrize("taken", [32, 200])
+def test_a_column_that_lies_elsewhere_in_one_of_two_sets_is_found(taken: int) -> None:
+    """As degrees Celsius and kelvin, whose spread is the same; not one of which a set has a part,
+    as where it has examples of one class alone."""
+    for seed in range(SEEDS):
+        generator = torch.Generator().manual_seed(seed)
+        test, train = mixed(taken, generator), mixed(256, generator)
+        part = train[train[:, 20] > 0.5]
+        assert column_differs(part.repeat(2, 1), train, both=True) is None
+        for offset in (-8.0, 8.0, 273.15):
+            moved = test.clone()
+            moved[:, 20] += offset
+            assert column_differs(moved, train, both=True) == 20
+            assert column_differs(train, moved, both=True) == 20
+            assert column_differs(moved, train) is None, "a loop's own count is of ranges alone"
+
+
+def records(count: int, generator: torch.Generator) -> Tensor:
+    """Records (N, 6, 48) of six signals, each of an amplitude and a level of its own, which differ
+    from record to record, and in which single beats are large."""
+    time = torch.arange(48) / 48
+    level, beats = (torch.randn(count, 6, 1, generator=generator) for _ in range(2))
+    amplitude = (0.7 * torch.randn(count, 6, 1, generator=generator)).exp()
+    phase = 6 * torch.rand(count, 6, 1, generator=generator)
+    waves = (12 * time + phase).sin() + 3 * (beats > 1) * (torch.arange(48) % 16 == 5)
+    scales = torch.tensor([0.01, 1.0, 1.0, 30.0, 30.0, 1000.0])[:, None]
+    return scales * (amplitude * waves + level)
+
+
+def test_a_signal_of_another_scale_is_found_and_records_of_one_population_are_alike() -> None:
+    """As one in m/s² and g, on which a sum over all signals does not depend."""
+    alike, found = [], []
+    for seed in range(SEEDS):
+        generator = torch.Generator().manual_seed(seed)
+        test, train = records(64, generator), records(128, generator)
+        alike += [told(test, train), told(test.movedim(1, 2), train.movedim(1, 2))]
+        for place, factor in ((1, 9.81), (4, 1 / 9.81), (2, 3.0)):
+            other = test.clone()
+            other[:, place] *= factor
+            found += [f"numbers inputs[:, {place}] of test go from" in told(other, train)]
+            turned = told(other.movedim(1, 2), train.movedim(1, 2))
+            found += [f"numbers inputs[:, :, {place}] of test go from" in turned]
+    assert alike == [""] * len(alike)
+    assert sum(found) >= 0.9 * len(found)
+
+
+def told(*sets: Tensor | tuple[Tensor, ...]) -> str:
+    """What is said of the scales of a test and a training set."""
+    tensors = [each if isinstance(each, tuple) else (each,) for each in sets]
+    what = ["the inputs", "the others"]
+    compared = [
+        Compared(*each, name) for each, name in zip(zip(*tensors, strict=True), what, strict=False)
+    ]
+    return " ".join([*scale_told(compared), *filled_told(compared)])
+
+
+def test_each_tensor_of_the_inputs_is_compared() -> None:
+    generator = torch.Generator().manual_seed(0)
+    test, train = records(64, generator), records(128, generator)
+    table, other = mixed(64, generator), mixed(128, generator)
+    assert told((test, table), (train, other)) == ""
+    assert "the others of test go from" in told((test, 100 * table), (train, other))
+    assert "the inputs of test go from" in told((100 * test, table), (train, other))
+    assert told((test, table), (train.double(), other.double())) == ""
+
+
+def test_words_that_are_padded_at_the_other_end_are_told() -> None:
+    generator = torch.Generator().manual_seed(0)
+    words, others = (torch.randint(1, 50, (count, 20), generator=generator) for count in (64, 128))
+    for each in (words, others):
+        each[torch.arange(20) >= torch.randint(8, 20, (len(each), 1), generator=generator)] = 0
+    assert told(words, others) == ""
+    assert "number 19 of the inputs of test is 0 in 0 %" in told(words.flip(1), others)
+
+
+def test_a_signal_that_one_set_lacks_is_told() -> None:
+    generator = torch.Generator().manual_seed(0)
+    test, train = records(64, generator), records(128, generator)
+    test[:, 3] = 0.0
+    assert "numbers inputs[:, 3] of test is 0 in 100 % of the examples" in told(test, train)
 
 
 def pictures(count: int, generator: torch.Generator) -> Tensor:

@@ -21,8 +21,8 @@ The conversion of a file, by the meaning of its values:
 - Refused: programs (EPS, PostScript, WMF), formats of measurements (FITS, HDF5 and the like), TIFFs
   with further bands beside the colors (near infrared, spot colors), signed 8-bit numbers, 16-bit
   colors of which one stands for transparency, what Pillow is known to misread (see `_check`), what
-  it does not read, files that end too early, and JPEGs whose last bytes were never written (of
-  WebP, AVIF and files without compression such an end is not noticed).
+  it does not read, files that end too early, and PNGs, JPEGs and WebPs whose last bytes were never
+  written (of AVIF and files without compression such an end is not noticed).
 """
 
 from __future__ import annotations
@@ -66,11 +66,19 @@ REFUSED = {
 VARIANTS = ("MPO",)
 """Formats that Pillow opens as another one's: several JPEGs in a file, as cameras write them."""
 
-JPEGS = ("JPEG", *VARIANTS)
+ENDS = {
+    **dict.fromkeys(("JPEG", *VARIANTS), (b"\xff\xda", b"\xff\xd9")),
+    "PNG": (b"IDAT", b"IEND"),
+}
+"""By Pillow's formats what begins the last part with pixels, and what ends a file after it."""
 
 _END = 16
 """Bytes at the end of a file that are all equal where space was reserved for it and never filled.
 """
+
+_UNFILLED = 0.125
+"""Share of a WebP at its end that is 0, above which it was never filled: of even pictures of 64 to
+4,000 pixels a twelfth at most is."""
 
 MARGIN = 4
 """A picture of numbers without a scale is read where its largest is more than white / MARGIN: a
@@ -162,7 +170,7 @@ def open_picture(path: Path) -> Image.Image:
             head = stream.read(_HEAD)
             stream.seek(0)
             with Image.open(stream) as file:
-                if file.format in JPEGS and _lacks_its_end(stream):
+                if _lacks_its_end(stream, file.format):
                     raise ValueError("its end is lost, as where copying it was interrupted")
                 return _upright_rgb(file, head)
     except Exception as error:  # Pillow's plugins raise a dozen kinds for damaged files
@@ -176,16 +184,24 @@ def open_picture(path: Path) -> Image.Image:
         raise ValueError(f"{path}: cannot be read as a picture: {reason}") from None
 
 
-def _lacks_its_end(stream: BinaryIO) -> bool:
-    """Whether a JPEG ends with equal bytes, and its last scan has no end (EOI): what Pillow reads
-    as a gray rest. Padding after that end, and what cameras write there, are no loss."""
+def _lacks_its_end(stream: BinaryIO, kind: str | None) -> bool:
+    """Whether a file of a Pillow's format ends with equal bytes, and without what ends it, as
+    `ENDS` says, or, of a WebP, with very many zeros: what Pillow reads with a gray or black rest.
+    Padding after the end, and what cameras write there, are no loss."""
+    if kind not in ENDS and kind != "WEBP":
+        return False
     place = stream.tell()
     stream.seek(-min(_END, stream.seek(0, os.SEEK_END)), os.SEEK_END)
     lost = len(set(stream.read())) == 1
     if lost:
         stream.seek(0)
         content = stream.read()
-        lost = b"\xff\xd9" not in content[content.rfind(b"\xff\xda") :]
+        if kind == "WEBP":
+            unfilled = len(content) - len(content.rstrip(b"\0"))
+            lost = unfilled > max(4 * _END, _UNFILLED * len(content))
+        else:
+            begin, end = ENDS[kind]
+            lost = end not in content[content.rfind(begin) :]
     stream.seek(place)
     return lost
 

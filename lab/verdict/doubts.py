@@ -128,11 +128,8 @@ def unlike_validation(metrics: Mapping[str, Estimate], setting: Setting) -> list
         f" either: its test {noun}, or their labels, are unlike those that it studied, so that what"
         " follows about memory comes from that"
     )
-    if setting.stated is None:
-        text += (
-            f"; or its validation {noun} belong together with some that it studied, as of one"
-            " patient"
-        )
+    together = "" if setting.stated is not None else ", or belong together with them"
+    text += f"; or its validation {noun} are copies of some that it studied{together}"
     return [Finding("unlike validation", f"{text}.")]
 
 

@@ -24,7 +24,7 @@ from lab.watching.doubts import (
     unscaled_told,
 )
 from lab.watching.labels import as_labels
-from lab.watching.set_scales import filled_told, scale_told
+from lab.watching.set_scales import compared, filled_told, scale_told
 from lab.watching.sets import (
     MeasuredSet,
     alike,
@@ -237,8 +237,9 @@ def read_sets(
         studied = MeasuredSet(train, most=most, seed=0)
         tested = MeasuredSet(test, most=most, seed=0)
         opposite = opposite_sets(studied, tested)
-        doubts += (other_scale := scale_told(studied, tested))
-        doubts += (filled := filled_told(studied, tested))
+        tensors = compared(studied, tested)
+        doubts += (other_scale := scale_told(tensors))
+        doubts += (filled := filled_told(tensors))
         doubts += (other_shape := shape_told(studied, tested))
         doubts += differences_told(studied, tested, opposite)
     for chosen in (studied, tested):

@@ -44,6 +44,9 @@ NORMALIZED, ABOUT, SURELY = 1.5, 0.75, 4.0
 large, or as small, and its logarithm differs by so many standard errors; of other measures the
 logarithm must differ by a share of that."""
 
+ALONE = 2.0
+"""The same for a channel of another scale beside others that are not."""
+
 
 def finite(calls: list[Tensor]) -> Tensor:
     """The finite numbers (N,) of several tensors."""
@@ -132,13 +135,26 @@ def filled_in_one(rows: Tensor, others: Tensor) -> Filled | None:
 
 
 def normalized_otherwise(one: Tensor, other: Tensor) -> bool:
-    """Whether pictures (N, C, S) seem to be normalized by other numbers than others (M, C, S): by
-    far, and in the same direction, in each channel, the spread of all numbers is another one,
-    beyond what the pictures differ in it, and so are the upper quartile of the spreads within a
-    picture, and the ranges of all numbers and of four fifths of them: unlike where some pictures,
-    or places, are bright, or edges are filled."""
+    """Whether pictures (N, C, S) seem to be normalized by other numbers than others (M, C, S): each
+    channel is of another scale by `NORMALIZED`, in the same direction."""
+    return bool(_of_other_scales(one, other, NORMALIZED).all(dim=1).any())
+
+
+def channel_differs(one: Tensor, other: Tensor) -> int | None:
+    """The first channel of pictures or records (N, C, S) that is of another scale than that of
+    others, (M, C, S), by `ALONE`; None: there is none."""
+    found = _of_other_scales(one, other, ALONE).any(dim=0)
+    return int(found.nonzero()[0]) if found.any() else None
+
+
+def _of_other_scales(one: Tensor, other: Tensor, times: float) -> Tensor:
+    """Which channels of (N, C, S) are of a larger, or smaller, scale than those of (M, C, S), so
+    many `times`: (2, C) bool. By far, and in the same direction, the spread of all numbers is
+    another one, beyond what the examples differ in it, and so are the upper quartile of the spreads
+    within an example, and the ranges of all numbers and of four fifths of them: unlike where some
+    pictures, or places, are bright, or edges are filled."""
     if min(len(one), len(other)) < FEWEST or one.shape[1] != other.shape[1]:
-        return False
+        return torch.zeros(2, one.shape[1], dtype=torch.bool)
     whole, within, wide, middle, errors = [], [], [], [], []
     for each in (one.double(), other.double()):
         away = (each - each.mean(dim=(0, 2), keepdim=True)).square().mean(dim=2)  # (N, C)
@@ -151,13 +167,14 @@ def normalized_otherwise(one: Tensor, other: Tensor) -> bool:
         least, low, high, most = numbers.quantile(ends, dim=1)
         wide.append((most - least).clamp(min=1e-30).log())
         middle.append((high - low).clamp(min=1e-30).log())
-    far, near = torch.tensor([math.log(NORMALIZED), math.log(NORMALIZED) * ABOUT]).double()
+    far, near = torch.tensor([math.log(times), math.log(times) * ABOUT]).double()
     surely = torch.maximum(far, SURELY * torch.hypot(*errors))
-    bounds = [(whole, surely), (within, near), (wide, near), (middle, near)]
-    return any(
-        all(bool((sign * (ours - theirs) > bound).all()) for (ours, theirs), bound in bounds)
+    bounds = ((whole, surely), (within, near), (wide, near), (middle, near))
+    ways = [
+        torch.stack([sign * (ours - theirs) > bound for (ours, theirs), bound in bounds])
         for sign in (1, -1)
-    )
+    ]
+    return torch.stack([every.all(dim=0) for every in ways])
 
 
 def _outside(rows: Tensor, others: Tensor, margin: Tensor) -> Tensor:

@@ -4,16 +4,17 @@ of a tensor, or those at one place of it, as a column of a table or a channel of
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
 from lab.core.words import percent
-from lab.watching.probes import probed
+from lab.watching.probes import channel_axis, probed
 from lab.watching.scales import (
     COLUMNS,
     FEWEST,
+    channel_differs,
     column_differs,
     filled_in_one,
     finite,
@@ -22,9 +23,6 @@ from lab.watching.scales import (
     spanned,
 )
 from lab.watching.sets import MeasuredSet
-
-POOLED = 2**15
-"""Numbers of a channel that are compared, about."""
 
 
 class Rows(NamedTuple):
@@ -37,16 +35,34 @@ class Rows(NamedTuple):
     pooled: bool
 
 
-def scale_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
+class Compared(NamedTuple):
+    """A tensor of the inputs of some examples of `test` and of `train`, and `what` it is called."""
+
+    test: Tensor
+    train: Tensor
+    what: str
+
+
+def compared(train: MeasuredSet, test: MeasuredSet) -> list[Compared]:
+    """The tensors of the inputs that both sets have."""
+    theirs, ours = test.some(), train.some()
+    several = min(len(theirs), len(ours)) > 1
+    return [
+        Compared(*each, f"tensor {number} of the inputs" if several else "the inputs")
+        for number, each in enumerate(zip(theirs, ours, strict=False))
+    ]
+
+
+def scale_told(tensors: Sequence[Compared]) -> list[str]:
     """The sentence on inputs of another scale in one of the sets, if there are any."""
-    for theirs, ours, what in _tensors(train, test):
+    for theirs, ours, what in tensors:
         told = what, theirs, ours
         if not (scale_differs(finite([theirs]), finite([ours])) or _normalized(theirs, ours)):
             found = next(_of_another_scale(theirs, ours, what), None)
             if found is None:
                 continue
             told = found
-        goes = "goes" if told[0].startswith("number") else "go"
+        goes = "goes" if told[0].startswith("number ") else "go"
         here, there = (spanned(finite([each])) for each in told[1:])
         return [
             f"{told[0]} of test {goes} {here}, and of train {there}: if that is no difference of"
@@ -55,10 +71,10 @@ def scale_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
     return []
 
 
-def filled_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
+def filled_told(tensors: Sequence[Compared]) -> list[str]:
     """The sentence on inputs in which one number at a place is most often the same in one of the
     sets alone, or always the same in a channel, as where that was not recorded there."""
-    for theirs, ours, what in _tensors(train, test):
+    for theirs, ours, what in tensors:
         for rows in _rows(theirs, ours, what):
             found = filled_in_one(rows.test, rows.train)
             if found is None or (rows.pooled and max(found.one, found.other) < 1):
@@ -73,20 +89,17 @@ def filled_told(train: MeasuredSet, test: MeasuredSet) -> list[str]:
     return []
 
 
-def _tensors(train: MeasuredSet, test: MeasuredSet) -> Iterator[tuple[Tensor, Tensor, str]]:
-    """The tensors of some examples of test, of train, and what they are called."""
-    theirs, ours = test.some(), train.some()
-    for number, (one, other) in enumerate(zip(theirs, ours, strict=False)):
-        several = min(len(theirs), len(ours)) > 1
-        yield one, other, f"tensor {number} of the inputs" if several else "the inputs"
-
-
 def _of_another_scale(
     theirs: Tensor, ours: Tensor, what: str
 ) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """What is of another scale in one of the sets, and its numbers in both."""
+    """What is of another scale in one of the sets, and its numbers in both. Of whole numbers, such
+    as words, this is not asked."""
+    if not (theirs.is_floating_point() and ours.is_floating_point()):
+        return
     for rows in _rows(theirs, ours, what):
         place = column_differs(rows.test, rows.train, both=True)
+        if place is None and rows.pooled:
+            place = channel_differs(probed(ours), probed(theirs))
         if place is not None:
             yield rows.place.format(place), rows.test[:, place], rows.train[:, place]
 
@@ -95,27 +108,23 @@ def _rows(theirs: Tensor, ours: Tensor, what: str) -> Iterator[Rows]:
     """The rows that a tensor of both sets has: of signals (N, C, L) or (N, L, C) and of pictures
     the numbers of a channel, and of up to `COLUMNS` numbers each of them."""
     shape = theirs.shape[1:]
-    if shape != ours.shape[1:] or not (theirs.is_floating_point() and ours.is_floating_point()):
+    if shape != ours.shape[1:] or theirs.is_floating_point() != ours.is_floating_point():
         return
-    if len(shape) > 1 and min(len(theirs), len(ours)) >= FEWEST:
-        ends = {1: "[:, {}]", theirs.ndim - 1: f"[{':, ' * len(shape)}{{}}]"}
-        if len(shape) > 2:  # of pictures the shorter one is that of the channels
-            axis = min(ends, key=lambda axis: theirs.shape[axis])
-            ends = {axis: ends[axis]}
-        for axis, end in ends.items():
-            if 1 < theirs.shape[axis] <= COLUMNS:
-                place = f"numbers {what.removeprefix('the ')}{end}"
-                yield Rows(_pooled(theirs, axis), _pooled(ours, axis), place, pooled=True)
+    if theirs.is_complex() or ours.is_complex():
+        return
+    axis = channel_axis(shape)
+    if axis is not None and shape[axis] > 1 and min(len(theirs), len(ours)) >= FEWEST:
+        end = f"[:{', :' * axis}, {{}}]"
+        of = what.removeprefix("the ")
+        yield Rows(_by_channel(theirs), _by_channel(ours), f"numbers {of}{end}", pooled=True)
     if math.prod(shape) <= COLUMNS:
         flat, other = (each.reshape(len(each), -1) for each in (theirs, ours))
         yield Rows(flat, other, f"number {{}} of {what}", pooled=False)
 
 
-def _pooled(tensor: Tensor, axis: int) -> Tensor:
-    """Rows (R, C) of the numbers along an axis of C, of about `POOLED` places of all examples."""
-    found = tensor.movedim(axis, -1)
-    found = found.reshape(len(found), -1, found.shape[-1])
-    return found[:, :: math.ceil(found[..., 0].numel() / POOLED)].flatten(0, 1)
+def _by_channel(tensor: Tensor) -> Tensor:
+    """Some numbers of each example as rows (R, C) of those of all channels at one place."""
+    return probed(tensor).transpose(1, 2).flatten(0, 1)
 
 
 def _normalized(theirs: Tensor, ours: Tensor) -> bool:

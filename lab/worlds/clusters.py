@@ -173,6 +173,18 @@ def clusters_told(
     ]
 
 
+def copies_validated_told(number: int, count: int, noun: str, *, stops: bool) -> list[str]:
+    """A sentence if a `number` of the `count` validation pictures, called `noun`, have the pixels
+    of training pictures; `stops`: as for `clusters_validated_told`."""
+    if not number:
+        return []
+    late = ", and --early-stopping, which goes by it, stops late" if stops else ""
+    are = those(
+        number, f"of the {count:,} validation {noun} is", f"of the {count:,} validation {noun} are"
+    )
+    return [f"{are} among the training {noun}, too: the validation loss is too low{late}."]
+
+
 def clusters_validated_told(found: Clusters | None, noun: str, *, stops: bool) -> list[str]:
     """A sentence if clusters among the validation pictures, `found` as of a test set, have training
     pictures, too; `stops`: the run may stop early by their loss."""

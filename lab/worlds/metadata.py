@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from lab.core.text import in_tag, only_apart, plain, unknown
+from lab.worlds.marks import spelled_plainly
 from lab.worlds.samples import Samples
 from lab.worlds.schema import Attribute
 
@@ -194,7 +195,11 @@ def metadata_of(
     if len(set(names)) < len(names):
         raise ValueError(f"{FLAG} {' '.join(names)}: a column is named twice")
     for k, name in enumerate(names):
-        only_apart(f"{FLAG}: column {name}", (values[k] for values in rows.values()), named=_word)
+        only_apart(
+            f"{FLAG}: column {name}",
+            (values[k] for values in rows.values()),
+            named=lambda value: spelled_plainly(_word(value)),
+        )
     kept = {item: tuple(map(_word, values)) for item, values in rows.items()}
     columns = tuple(
         Column(name, tuple(sorted({values[k] for values in kept.values()})))

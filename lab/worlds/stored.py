@@ -28,6 +28,7 @@ from lab.worlds.clusters import (
     clusters_of,
     clusters_told,
     clusters_validated_told,
+    copies_validated_told,
     without_clusters,
     without_clusters_told,
 )
@@ -162,14 +163,31 @@ class StoredWorld(World, Generic[T]):
         return clusters_of(self.marks, train, test, self.whole)
 
     def validation_doubts(self, count: int, *, stops: bool) -> list[str]:
-        """A sentence if the `count` validation pictures, which are taken from among those for
-        training, may belong together with training pictures; `stops`: as `clusters_validated_told`
-        says."""
+        """A sentence if some of the `count` validation pictures, which are taken from among those
+        for training, are training pictures, too, and one if some may belong together with such;
+        `stops`: as `clusters_validated_told` says."""
+        if not count:
+            return []
+        told = copies_validated_told(self._validated_copies(count), count, self.noun, stops=stops)
         if self.stated is not None:
-            return []  # those for validation are of other clusters
+            return told  # those for validation are of other clusters
         train = self._items("train")
         found = clusters_of(self.marks, train, self._items("validation")[:count], self.whole)
-        return clusters_validated_told(found, self.noun, stops=stops) if count else []
+        return told + clusters_validated_told(found, self.noun, stops=stops)
+
+    def _validated_copies(self, count: int) -> int:
+        """How many of the first `count` validation pictures have the pixels of a training one."""
+        counts = {"train": self.data.num_train, "validation": count}
+
+        def found() -> list[list[int]]:
+            train, validated = (
+                [each for part in self.batches(split, number) for each in digests(part.images)]
+                for split, number in counts.items()
+            )
+            known = {*train}
+            return [[sum(each in known for each in validated)]]
+
+        return self.once("validation pictures among those for training", found, **counts)[0][0]
 
     def unmarked(self) -> str:
         """A sentence if nothing says of most pictures which belong together; else empty. Where the
