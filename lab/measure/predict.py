@@ -37,11 +37,13 @@ def predict(
     batch_size: int | None = None,
     precision: Literal["float32", "bfloat16"] = "float32",
     seed: int = 0,
+    training: bool = False,
 ) -> Tensor:
     """The logits (N, C), float32 on the CPU, of uint8 pictures (N, 3, S, S) wherever they live.
 
-    Runs where the model lives, in eval mode and without gradients; parameters, buffers, the
-    training flag of every submodule, random states and torch's settings stay as they were.
+    Runs where the model lives, in eval mode (or in `training` mode) and without gradients;
+    parameters, buffers, the training flag of every submodule, random states and torch's settings
+    stay as they were.
     `batch_size` None: `BATCH` pictures at once; known networks on a GPU get those of `ON_GPU`
     pixels; where the memory is not enough, half as many until it is. `to_input` makes uint8 what
     the model is fed. `precision` 'bfloat16' computes in autocast. Batches are divided among the
@@ -59,16 +61,17 @@ def predict(
             try:
                 return predict(
                     model, images, to_input=to_input, batch_size=batch_size, precision=precision,
-                    seed=seed,
+                    seed=seed, training=training,
                 )  # fmt: skip
             except Exception as error:
                 if not memory_ran_out(error):
                     raise
             batch_size = BATCH if batch_size > BATCH else batch_size // 2
     threads = given_threads()
-    if threads is not ALONE and not (device.type == "cpu" and treats_examples_alone(model)):
+    alone = device.type == "cpu" and not training and treats_examples_alone(model)
+    if threads is not ALONE and not alone:
         threads = ALONE  # the network may do in Python what it wants
-    with blamed("the network"), untouched(model, seed=seed):
+    with blamed("the network"), untouched(model, training=training, seed=seed):
         settings = Settings.now()
 
         def answers(start: int) -> Tensor:

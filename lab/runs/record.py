@@ -33,6 +33,7 @@ from lab.measure.example_scores import ScoreCollector, by_heading
 from lab.measure.exchanged import exchanged_classes
 from lab.measure.known_before import KNOWN_BEFORE, known_at_first, known_before
 from lab.measure.smallest_right import SmallestRight, smallest_right
+from lab.measure.training_mode import better_in_training_mode
 from lab.measure.unmet import unmet_answers
 from lab.models import are_probabilities, parameters_told
 from lab.runs.checkpoints import reopening_warning
@@ -233,7 +234,7 @@ class Record:
             exchanged=exchanged_classes(last.evaluation.on("train"), last.evaluation.on("test")),
             unmet=unmet_answers(last.evaluation.on("train"), last.evaluation.on("test")),
             met_classes=len(torch.unique(self._test_labels)), opposite=self._opposite,
-            before=self._before, evaluations=evaluations,
+            before=self._before, in_training=self._in_training(last), evaluations=evaluations,
         )  # fmt: skip
 
         def judge(estimates: Mapping[str, Estimate]) -> str:
@@ -259,6 +260,16 @@ class Record:
             table = to_csv(run.world, self._train, scores)
             replace_text(self._folder.example_scores_file, table)
         self._recorder.finish(step, text)
+
+    def _in_training(self, last: SuiteResult) -> Estimate | None:
+        """What is right in training mode, where that is far more than in eval mode."""
+        right, config = last.metrics["accuracy/train"], self._run.config.train
+        if not isinstance(right, Estimate):
+            return None
+        train = self._train
+        return better_in_training_mode(
+            self._model, train.images, train.labels, right, batch=config.batch_size
+        )
 
     def close(self) -> Result:
         """Write `summary.json` and say how the run came out, after its writer is closed."""

@@ -36,6 +36,7 @@ def verdict_setting(
     met_classes: int | None = None,
     probabilities: bool = False,
     before: Estimate | None = None,
+    in_training: Estimate | None = None,
     evaluations: Sequence[Mapping[str, Any]] = (),
 ) -> Setting:
     """The setting of a run that was trained for `steps` steps, `train` its training set; it has the
@@ -47,7 +48,8 @@ def verdict_setting(
     answers that no example has, `exchanged` classes that seem to be; `met_classes`: so many
     classes do test examples have. `probabilities`: its
     outputs are such, in place of logits. `before`: accuracy on the test set before training, where
-    that shows that it was known. `evaluations` are the metrics of all evaluations, each with its
+    that shows that it was known; `in_training`: on training pictures in training mode, where that
+    is far more than in eval mode. `evaluations` are the metrics of all evaluations, each with its
     `step`."""
     early = steps < run.config.train.max_steps and not fitted
     config, world, samples = run.config, run.world, train.samples
@@ -99,6 +101,7 @@ def verdict_setting(
         unmet=unmet,
         probabilities=probabilities,
         before=before,
+        in_training=in_training,
         online=shown if config.train.online else None,
         replaced=others,
         shown=shown,

@@ -33,6 +33,8 @@ def another(setting: Setting) -> list[Finding]:
         found.append(_untouched(setting))
     if setting.rescaled:
         found.append(_rescaled(setting))
+    if setting.in_training is not None:
+        found.append(_in_training(setting.in_training, setting))
     if setting.probabilities:
         found.append(_probabilities(setting))
     if setting.relabeled:
@@ -241,6 +243,17 @@ def _probabilities(setting: Setting) -> Finding:
         " other probabilities. Leave out its softmax."
     )
     return Finding("probabilities", text)
+
+
+def _in_training(right: Estimate, setting: Setting) -> Finding:
+    """The finding that it answers otherwise in training mode than where it was measured."""
+    text = (
+        f"In training mode it gets {share(right, first=True)} of its training {setting.noun} right,"
+        " far more than in eval mode, in which all else is measured. Look for what it does in one"
+        " mode alone, such as a normalization, or for running statistics that have not settled, as"
+        " of batch normalization."
+    )
+    return Finding("in training mode", text)
 
 
 def _relabeled(setting: Setting) -> Finding:

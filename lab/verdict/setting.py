@@ -137,6 +137,9 @@ class Setting:
     earlier already; None: not so, or not known."""
     probabilities: bool = False
     """Whether its outputs, which are taken for logits, are probabilities that sum to 1."""
+    in_training: Estimate | None = None
+    """The share of training examples that it gets right in training mode, where that is surely more
+    than in eval mode, by far; else None."""
     relabeled: Relabeled = ""
     """Whether another program seems to have trained the network with other labels, by what shows
     it: fewer are right than by one answer to all, or each class gets one answer, mostly another."""

@@ -8,7 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from lab.core.estimate import Estimate
 from lab.measure import predict
+from lab.measure.training_mode import better_in_training_mode
 from lab.models import NetworkError
 from lab.watching.given import GivenSets
 from lab.watching.loop import Inputs
@@ -28,6 +30,10 @@ from lab.watching.trees import Tree, leaves
 TRIED = 32
 """Test examples that the network is tried out on before the loop begins, at most; one of them
 alone, too."""
+
+BATCH = 32
+"""Training examples that it is asked about at once in training mode, where none are loaded in
+batches."""
 
 COMPARED = 100
 """Training examples whose inputs are compared with those that the loop feeds, at most."""
@@ -138,6 +144,17 @@ class Asking:
         seen = shown.rows or isinstance(self.network, torch.jit.ScriptModule)
         self.is_past_the_model = not (seen or self._as_they_are or is_compiled(self._model))
         return shown.numbers
+
+    def better_in_training_mode(self, right: Estimate) -> Estimate | None:
+        """As `lab.measure.training_mode` has it, of the training examples of which so many are
+        `right` in eval mode."""
+        train = self._sets.train
+        reader = Reader(self.network, train.inputs, forward=self._outputs)
+        with self.undisturbed():
+            return better_in_training_mode(
+                reader, torch.arange(len(train)), train.labels, right,
+                batch=train.source.batch or BATCH, to_input=torch.clone,
+            )  # fmt: skip
 
     def _logits(self, count: int, change: Change | None = None) -> Tensor:
         """Its logits (N, C) on the first `count` test examples."""

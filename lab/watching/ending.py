@@ -134,13 +134,15 @@ class Ending:
     """What the last measurement shows beside its figures: what the outputs seem to be `meant` for;
     another `threshold` that the loop seems to take for one output, or by which outputs tell the
     classes better (`ranked`); answers that are no class (`unmet`) and classes that were
-    `exchanged` in one of the sets."""
+    `exchanged` in one of the sets; `in_training`: what is right in training mode, where that is far
+    more than in eval mode, and then nothing else follows from its outputs."""
 
     meant: Meant = field(default_factory=Meant)
     threshold: Threshold | None = None
     ranked: BetterThreshold | None = None
     unmet: Unmet | None = None
     exchanged: tuple[tuple[str, str], ...] = ()
+    in_training: Estimate | None = None
 
     @classmethod
     def of(
@@ -152,12 +154,15 @@ class Ending:
         unrecognized: bool,
         settled: bool,
         bounded: Callable[[], bool],
+        in_training: Estimate | None,
     ) -> Ending:
         """What a `result` shows: `first` is that from before the loop (None: nothing follows from
         it), `logits` and `unrecognized` are as for `Meant.of`; `settled`: the network was seen to
         be trained, for a while, on inputs as they are measured; `bounded` says whether what makes
         the outputs keeps them on one side of 0."""
         train, test = (result.evaluation.on(name) for name in ("train", "test"))
+        if in_training is not None:
+            return cls(unmet=unmet_answers(train, test), in_training=in_training)
         meant = Meant()
         if first is not None:
             meant = Meant.of(result, first, logits=logits, unrecognized=unrecognized)
@@ -173,7 +178,15 @@ class Ending:
     def told(self) -> list[str]:
         """What is to be said of it, a line each."""
         threshold = self.threshold.told if self.threshold is not None else ""
-        return [said for said in (self.meant.told, threshold) if said]
+        modes = ""
+        if self.in_training is not None:
+            modes = (
+                f"in training mode the model gets {percent(self.in_training.value)} of its training"
+                " examples right, far more than in eval mode, in which it is measured: does it do"
+                " something in one mode alone, such as a normalization, or have its running"
+                " statistics not settled?"
+            )
+        return [said for said in (modes, self.meant.told, threshold) if said]
 
 
 def _threshold(

@@ -69,6 +69,7 @@ def setting_of(
         rescaled=looking.rescaled,
         unrecognized=looking.is_unrecognized,
         untouched=called and looking.is_untouched,
+        in_training=ending.in_training,
         relabeled=ending.meant.relabeled,
         smallest=ending.meant.smallest,
         threshold=ending.threshold.code if ending.threshold is not None else "",

@@ -466,6 +466,7 @@ class Watcher:
                 unrecognized=looking.is_unrecognized,
                 settled=looking.changed and step >= SETTLED and not looking.rescaled,
                 bounded=self._asking.is_bounded,
+                in_training=self._in_training(result) if looking.changed else None,
             )
         for said in (looking.at_part(), *self._ending.told):
             if said:
@@ -478,6 +479,13 @@ class Watcher:
         with budget.spending("logging"):
             self._recorder.finish(step, self.verdict)
         self._summarize("finished", step, self.verdict)
+
+    def _in_training(self, result: SuiteResult) -> Estimate | None:
+        """What is right in training mode, where that is far more than in eval mode."""
+        right = result.metrics["accuracy/train"]
+        if not isinstance(right, Estimate):
+            return None
+        return self._asking.better_in_training_mode(right)
 
     def _interrupted(self, error: BaseException) -> None:
         """Note why the loop did not come to its end."""
