@@ -443,6 +443,7 @@ def test_validation_examples_that_are_right_speak_against_memory() -> None:
         text = verdict(made, own)
         assert text.startswith(f"It gets {100 * right:.3g}") is wanted
         assert ("or their labels, are unlike those that it studied" in text) is wanted
+        assert ("memory comes from that, too; or" in text) is (right == 0.7)
         together = ", or belong together with them"
         assert (together in text) is wanted
         assert together not in verdict(made, replace(own, stated=(20, 20)))

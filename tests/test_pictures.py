@@ -518,6 +518,13 @@ def test_damaged_pictures_are_one_line(noise: bytes, keep: int) -> None:
         path.unlink()
 
 
+def thumbnail() -> bytes:
+    """A whole JPEG."""
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(stream, "JPEG")
+    return stream.getvalue()
+
+
 @pytest.mark.parametrize("size", [24, 64])
 @pytest.mark.parametrize(
     ("kind", "settings", "fillings"),
@@ -525,6 +532,7 @@ def test_damaged_pictures_are_one_line(noise: bytes, keep: int) -> None:
         ("jpg", {"quality": 90}, (b"\0", b"\xff")),
         ("jpg", {"quality": 97, "subsampling": 0}, (b"\0", b"\xff")),
         ("jpg", {"progressive": True}, (b"\0", b"\xff")),
+        ("jpg", {"quality": 97, "exif": b"Exif\0\0" + thumbnail()}, (b"\0",)),
         ("png", {}, (b"\0", b"\xff")),
         ("webp", {"quality": 90}, (b"\0",)),
         ("webp", {"lossless": True}, (b"\0",)),
@@ -546,7 +554,7 @@ def test_a_file_whose_last_bytes_were_never_written_is_refused(
             path.write_bytes(whole[:kept] + filled * (len(whole) - kept))
             with pytest.raises(ValueError, match="cannot be read as a picture: "):
                 open_picture(path)
-        for rest in (filled * 30, b"SEFT" + filled * 40, b"x", filled):
+        for rest in (filled * 30, b"SEFT" + filled * 40, b"x", filled, b"\xff\xda" + filled * 40):
             path.write_bytes(whole + rest)
             assert np.array_equal(open_picture(path), right)
 

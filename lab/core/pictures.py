@@ -66,11 +66,8 @@ REFUSED = {
 VARIANTS = ("MPO",)
 """Formats that Pillow opens as another one's: several JPEGs in a file, as cameras write them."""
 
-ENDS = {
-    **dict.fromkeys(("JPEG", *VARIANTS), (b"\xff\xda", b"\xff\xd9")),
-    "PNG": (b"IDAT", b"IEND"),
-}
-"""By Pillow's formats what begins the last part with pixels, and what ends a file after it."""
+ENDS = {**dict.fromkeys(("JPEG", *VARIANTS), b"\xff\xd9"), "PNG": b"IEND"}
+"""What comes after the pixels, by Pillow's formats."""
 
 _END = 16
 """Bytes at the end of a file that are all equal where space was reserved for it and never filled.
@@ -200,10 +197,20 @@ def _lacks_its_end(stream: BinaryIO, kind: str | None) -> bool:
             unfilled = len(content) - len(content.rstrip(b"\0"))
             lost = unfilled > max(4 * _END, _UNFILLED * len(content))
         else:
-            begin, end = ENDS[kind]
-            lost = end not in content[content.rfind(begin) :]
+            begin = content.find(b"IDAT") if kind == "PNG" else _scan_of(content)
+            lost = ENDS[kind] not in content[begin:]
     stream.seek(place)
     return lost
+
+
+def _scan_of(content: bytes) -> int:
+    """Where the pixels of a JPEG begin: its first scan (SOS) after the segments before it, one of
+    which may hold a thumbnail, which is a whole JPEG."""
+    place = 2
+    while content[place : place + 1] == b"\xff" and content[place + 1 : place + 2] != b"\xda":
+        is_fill = content[place + 1 : place + 2] == b"\xff"  # of which there may be some
+        place += 1 if is_fill else 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+    return place
 
 
 def has_unused_bits(path: Path) -> bool:

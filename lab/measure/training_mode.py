@@ -35,8 +35,9 @@ def better_in_training_mode(
     """The share of some training examples that `model` gets right in training mode, where that is
     surely more, by `MORE`, than the share that is `right` in eval mode; else None, also where it
     cannot be asked so. `inputs` (N, …) and `labels` (N,) are of all training examples, of which it
-    gets `batch` at once, in random order; nothing of it is changed."""
-    if len(labels) < 2 or right.interval[0] >= GOOD:
+    gets `batch` at once, in random order; nothing of it is changed. Not asked in one of several
+    processes, with which a synchronized normalization would wait for the others."""
+    if len(labels) < 2 or right.interval[0] >= GOOD or _are_several():
         return None
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))[:TRIED]
     batch = max(2, min(batch, len(order)))
@@ -51,3 +52,9 @@ def better_in_training_mode(
     hits = logits.argmax(dim=1) == labels.cpu()[order]
     found = wilson(int(hits.sum()), len(order))
     return found if difference(found, right).interval[0] > MORE else None
+
+
+def _are_several() -> bool:
+    """Whether this is one of several processes of a distributed program."""
+    together = torch.distributed
+    return together.is_available() and together.is_initialized() and together.get_world_size() > 1

@@ -125,10 +125,11 @@ def unlike_validation(metrics: Mapping[str, Estimate], setting: Setting) -> list
     if difference(found, test).interval[0] <= UNLIKE:
         return []
     noun = setting.noun
+    known = difference(metrics["accuracy/train"], found).interval[0] > UNLIKE
     text = (
         f"It gets {share(found, first=True)} of its validation {noun} right, which it did not study"
         f" either: its test {noun}, or their labels, are unlike those that it studied, so that what"
-        " follows about memory comes from that"
+        f" follows about memory comes from that{', too' * known}"
     )
     together = "" if setting.stated is not None else ", or belong together with them"
     text += f"; or its validation {noun} are copies of some that it studied{together}"
