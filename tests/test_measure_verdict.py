@@ -450,6 +450,16 @@ def test_validation_examples_that_are_right_speak_against_memory() -> None:
         assert "unlike" not in verdict(made, setting(relevant=("eyes",)))
 
 
+def test_that_one_of_several_tensors_is_compared_is_said_where_that_may_be_the_reason() -> None:
+    said = "Only one of the tensors of its inputs was compared"
+    for right, wanted in ((0.6, True), (1.0, False)):
+        made = figures(right, 0.55)
+        assert (said in verdict(made, setting(flags=False, one_compared=True))) is wanted
+        assert said not in verdict(made, setting(flags=False))
+        relabeled = setting(flags=False, one_compared=True, relabeled="others")
+        assert verdict(made, relabeled).count(said) == 1
+
+
 def of_mislabeled(kind: str, *, classes: int, frequent: float, seed: int = 0) -> tuple[str, str]:
     """The kind and the text of the finding on mislabeled examples: 300 training examples, a fifth
     of the labels wrong, a share of the truth of which is the first class, and answers of one

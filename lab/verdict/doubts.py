@@ -17,6 +17,12 @@ from lab.worlds.clusters import Clusters
 UNRECOGNIZED = "none of those that it was seen to feed is one of the measured ones"
 """What is said of a loop's inputs of which none is recognized."""
 
+ONE_COMPARED = (
+    "Only one of the tensors of its inputs was compared with what the loop feeds it: if the"
+    " loop changes another one, do so in a transform, or in forward=, too."
+)
+"""What is said where a change of the others may be the reason."""
+
 UNLIKE = 0.05
 """Share by which the accuracy on validation examples surely exceeds that on test examples, at
 least, if these are to be unlike them."""
@@ -45,6 +51,9 @@ def another(setting: Setting) -> list[Finding]:
         found.append(_other_threshold(setting))
     elif setting.ranked is not None:
         found.append(_ranked(setting.ranked, setting))
+    by_outputs = setting.relabeled or setting.smallest or setting.threshold or setting.ranked
+    if by_outputs and setting.one_compared:
+        found.append(Finding("one compared", ONE_COMPARED))
     return found
 
 

@@ -17,7 +17,14 @@ from lab.core.estimate import difference
 from lab.core.words import percent, those
 from lab.measure.consistency import varying
 from lab.verdict.advice import SHORT, advice, break_cues, label_link
-from lab.verdict.doubts import another, dependent, over_clusters, unlike, unlike_validation
+from lab.verdict.doubts import (
+    ONE_COMPARED,
+    another,
+    dependent,
+    over_clusters,
+    unlike,
+    unlike_validation,
+)
 from lab.verdict.harder import harder
 from lab.verdict.headline import GOOD, MUCH, against_chance, headline, numbers, unseen
 from lab.verdict.lost import forgot, lost
@@ -188,16 +195,15 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
     )
     if any(finding.kind in ("misled", "misled partly") for finding in claims):
         hint = break_cues(setting.cues, noun) or hint
-    elif (
-        hint
-        and setting.unrecognized
-        and (fell or main.kind in SHORT or metrics["accuracy/train"].interval[0] < GOOD)
-    ):
-        hint = (
-            "None of the inputs that the loop was seen to feed it is one of those on which it was"
-            " measured: if the loop changes them, and not at random, do so in a transform, or in"
-            f" forward=, too. {hint}"
-        )
+    elif hint and (fell or main.kind in SHORT or metrics["accuracy/train"].interval[0] < GOOD):
+        if setting.unrecognized:
+            hint = (
+                "None of the inputs that the loop was seen to feed it is one of those on which it"
+                " was measured: if the loop changes them, and not at random, do so in a transform,"
+                f" or in forward=, too. {hint}"
+            )
+        elif setting.one_compared:
+            hint = f"{ONE_COMPARED} {hint}"
     return [*claims, *([Finding("advice", hint)] if hint and not forgotten else [])]
 
 

@@ -80,6 +80,11 @@ class Looking:
         return self._test.fed if self._test.told else None
 
     @property
+    def one_compared(self) -> bool:
+        """Whether inputs are several tensors, of which one is compared."""
+        return len(self._sets.train.form or ()) > 1
+
+    @property
     def part(self) -> Part | None:
         """The part of the training examples that the loop goes through; None: it may be all of
         them, it is not known, or a sampler draws them by weights that are."""
@@ -238,7 +243,7 @@ class Looking:
                 self._test.keep(calls)
             self._fed = None
             found = self._difference(calls)
-            one = self._sets.train.form is not None and len(self._sets.train.form) == 1
+            one = self._sets.train.form is not None and not self.one_compared
             self.is_unrecognized = one and self._are_unrecognized(found)
             if found.said:
                 self.rescaled = True

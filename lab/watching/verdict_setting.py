@@ -67,6 +67,7 @@ def setting_of(
         part=(part.trained, part.seen, part.looked) if (part := looking.part) else None,
         uncalled=looking.is_uncalled,
         rescaled=looking.rescaled,
+        one_compared=looking.one_compared,
         unrecognized=looking.is_unrecognized,
         untouched=called and looking.is_untouched,
         in_training=ending.in_training,
