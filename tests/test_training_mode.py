@@ -86,7 +86,23 @@ def test_networks_that_cannot_be_asked_in_training_mode_are_not() -> None:
             return (x, x) if self.training else x
 
     few = wilson(0, 12)
-    assert better_in_training_mode(Two(), torch.eye(12), torch.arange(12), few, batch=4) is None
+    asked = Two(), torch.eye(12), torch.arange(12), few
+    assert better_in_training_mode(*asked, batch=4, to_input=torch.clone) is None
+
+
+def test_answers_that_are_not_finite_are_not_right() -> None:
+    class Broken(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * torch.nan
+
+    labels = torch.zeros(12, dtype=torch.int64)
+    none = wilson(0, 12)
+    assert (
+        better_in_training_mode(
+            Broken(), torch.eye(12), labels, none, batch=4, to_input=torch.clone
+        )
+        is None
+    )
 
 
 @pytest.mark.parametrize("first", [InOneMode(), nn.Identity()])

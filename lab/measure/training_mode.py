@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lab.core.estimate import Estimate, difference, wilson
 from lab.measure.predict import predict
+from lab.measure.predictions import right as right_ones
 from lab.models import to_input as stored_input
 
 GOOD = 0.9
@@ -49,8 +50,7 @@ def better_in_training_mode(
         return None
     if logits.ndim != 2 or len(logits) != len(order):
         return None
-    hits = logits.argmax(dim=1) == labels.cpu()[order]
-    found = wilson(int(hits.sum()), len(order))
+    found = wilson(int(right_ones(logits, labels.cpu()[order]).sum()), len(order))
     return found if difference(found, right).interval[0] > MORE else None
 
 

@@ -260,12 +260,15 @@ class Outputs:
                 " log odds are measured."
                 " outputs='probabilities' says so, outputs='logits' takes them for logits"
             )
-        if within and rows.shape[1] == 1 and operation not in UNBOUNDED:
+        if within and operation not in UNBOUNDED:
             several = all_rows()
             if bool(((several >= 0) & (several <= 1)).all()):
+                alone = rows.shape[1] == 1
+                what = "a number" if alone else f"{rows.shape[1]} numbers"
+                of = "of class 1" if alone else "of the classes"
                 raise ValueError(
-                    f"the model returns a number from 0 to 1 for each of {len(several):,} examples:"
-                    " say whether these are probabilities of class 1 (outputs='probabilities') or"
-                    " logits (outputs='logits')"
+                    f"the model returns {what} from 0 to 1 for each of {len(several):,} examples:"
+                    f" say whether these are probabilities {of} (outputs='probabilities') or logits"
+                    " (outputs='logits')"
                 )
         return ""

@@ -21,7 +21,9 @@ from torch.utils.data import (
 
 from lab.core.text import one_line, plain
 from lab.watching.generators import as_plain, generators_of, restore, state_of
+from lab.watching.in_place import changed_in_place
 from lab.watching.labels import as_labels, is_texts
+from lab.watching.lazy import as_before
 from lab.watching.loaders import chances, drawn_in_part, sampled
 from lab.watching.origins import LABELS, Part, is_same, parts_of, same_numbers
 from lab.watching.trees import Tree, as_tree, form, leaves, like, row_digests, rows
@@ -239,7 +241,7 @@ class Source:
         """What of "inputs" and "labels" is something else when some examples of the whole set are
         read again: random augmentation. Where nothing is, though random numbers were drawn, `more`
         are tried, which finds what changes one in 50 with a probability of 0.99; `doubts` says if
-        none has changed."""
+        none has changed. `ValueError` if it is the stored examples that change."""
         if self._tensors:
             return []
         before = self._random_states()
@@ -265,7 +267,21 @@ class Source:
             "inputs": row_digests(one) != row_digests(again),
             "labels": not torch.equal(label, relabel),
         }
+        if moved["inputs"]:
+            self._refuse_in_place()
         return [name for name, other in moved.items() if other]
+
+    def _refuse_in_place(self) -> None:
+        """Raise `ValueError` if reading an example changes what its dataset stores."""
+        changed = changed_in_place(
+            self.parts(), lambda position: self.read(torch.tensor([position]))
+        )
+        if changed:
+            raise ValueError(
+                f"{self.what}: its dataset changes what it stores in {changed!r} when an example is"
+                " read, so that it gives another one each time (with workers of a loader, their"
+                f" copies of it change): let it work on a copy, such as self.{changed}[i].clone()"
+            )
 
     def _random_states(self) -> list[Any]:
         """The states of all random generators that it may draw from, as comparable values."""
@@ -336,11 +352,12 @@ class Source:
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
         """Random generators that the dataset keeps for itself go on afterwards as if nothing had
-        been read inside."""
+        been read inside, and files that it has opened are not open."""
         found = list(generators_of(self.dataset)) if not self._tensors else []
         states = [state_of(each) for each in found]
         try:
-            yield
+            with as_before(self.dataset if not self._tensors else ()):
+                yield
         finally:
             for each, state in zip(found, states, strict=True):
                 restore(each, state)

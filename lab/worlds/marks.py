@@ -148,13 +148,16 @@ def one_number(text: str) -> str:
 
 def spelled_plainly(text: str) -> str:
     """A text without capitals, without leading zeros in numbers, and without separators but for
-    one between two numbers: t1_2 of T-001_02. Numbers with a sign or decimals, and UIDs of DICOM,
-    are left as they are."""
-    if re.fullmatch(r"[-+]\d+|[-+]?\d*(?:[.,]\d+)+", text):
+    one between two numbers: t1_2 of T-001_02. Decimals and UIDs of DICOM are left as they are, and
+    so are signs before a number with which a text begins and those at its end: -10C, A-."""
+    if re.fullmatch(r"[-+]?\d*(?:[.,]\d+)+", text):
         return text
-    found = re.sub(r"[\s_.,:;#()\-–—]+", "_", unicodedata.normalize("NFKC", text).casefold())
+    begin = text[:1] if re.match(r"[-+]\d", text) else ""
+    body = text[len(begin) :].rstrip("-+")
+    end = text[len(begin) + len(body) :]
+    found = re.sub(r"[\s_.,:;#()\-–—]+", "_", unicodedata.normalize("NFKC", body).casefold())
     found = re.sub(r"(?<!\d)_|_(?!\d)", "", found)
-    return re.sub(r"(?<!\d)0+(?=\d)", "", found) or text
+    return begin + re.sub(r"(?<!\d)0+(?=\d)", "", found) + end or text
 
 
 def _is_number(text: str) -> bool:

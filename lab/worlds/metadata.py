@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 
 from lab.core.text import in_tag, only_apart, plain, unknown
-from lab.worlds.marks import spelled_plainly
 from lab.worlds.samples import Samples
 from lab.worlds.schema import Attribute
 
@@ -198,7 +197,7 @@ def metadata_of(
         only_apart(
             f"{FLAG}: column {name}",
             (values[k] for values in rows.values()),
-            named=lambda value: spelled_plainly(_word(value)),
+            named=lambda value: _word(value).casefold(),
         )
     kept = {item: tuple(map(_word, values)) for item, values in rows.items()}
     columns = tuple(
