@@ -260,10 +260,12 @@ class Outputs:
                 " log odds are measured."
                 " outputs='probabilities' says so, outputs='logits' takes them for logits"
             )
-        if within and operation not in UNBOUNDED:
+        alone = rows.shape[1] == 1
+        # several columns of zeros are those of a network whose weights begin with them
+        inside = within and (alone or bool(((rows > 0) & (rows < 1)).all()))
+        if inside and operation not in UNBOUNDED:
             several = all_rows()
             if bool(((several >= 0) & (several <= 1)).all()):
-                alone = rows.shape[1] == 1
                 what = "a number" if alone else f"{rows.shape[1]} numbers"
                 of = "of class 1" if alone else "of the classes"
                 raise ValueError(
