@@ -1,4 +1,4 @@
-"""What a dataset makes when it is first read, such as an open file."""
+"""Files that a dataset opens when it is first read."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from lab.watching.generators import PARTS
 
-KEPT = (type(None), bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
-"""Kinds of what may stay where a dataset has made it, beside tensors and arrays: results that it
-keeps to be faster."""
+CLOSED_BY = ("close", "release")
+"""Methods of what is open: files, archives, databases, videos."""
 
 DEPTH = 5
 """Datasets within datasets that are looked at."""
@@ -21,10 +19,10 @@ DEPTH = 5
 
 @contextmanager
 def as_before(dataset: Any) -> Iterator[None]:
-    """Inside, a dataset may be read. Afterwards its attributes, and those of datasets in it, that
-    were not there or None are so again, unless they are numbers or containers: a file that is
-    opened in each worker of a loader must not be open already when these are started, since
-    processes then share its position."""
+    """Inside, a dataset may be read. Afterwards attributes of it, and of datasets in it, that were
+    not there or None are so again, if they are open files and the like: one that each worker of a
+    loader opens must not be open already when these are started, since processes then share its
+    position."""
     owners = list(_owners(dataset, DEPTH))
     before = [dict(vars(each)) for each in owners]
     try:
@@ -32,12 +30,17 @@ def as_before(dataset: Any) -> Iterator[None]:
     finally:
         for owner, known in zip(owners, before, strict=True):
             for name, value in list(vars(owner).items()):
-                if known.get(name) is not None or isinstance(value, (*KEPT, Tensor, np.ndarray)):
+                if known.get(name) is not None or not _is_open(value):
                     continue
                 if name in known:
                     vars(owner)[name] = None
                 else:
                     del vars(owner)[name]
+
+
+def _is_open(value: Any) -> bool:
+    of_hdf5 = type(value).__module__.partition(".")[0] == "h5py"
+    return of_hdf5 or any(callable(getattr(value, name, None)) for name in CLOSED_BY)
 
 
 def _owners(dataset: Any, depth: int) -> Iterator[Any]:
