@@ -76,6 +76,26 @@ def test_datasets_that_change_what_they_store_are_refused(
     assert not (tmp_path / "run").exists()
 
 
+class Samples(Own):
+    """Examples that are written back into the dictionary or list that they are kept in."""
+
+    def __init__(self, kind: type, x: Tensor) -> None:
+        super().__init__(lambda x: x, [kind({"x": each}) if kind is dict else [each] for each in x])
+        self.place: Any = "x" if kind is dict else 0
+
+    def __getitem__(self, index: int) -> Example:
+        one = self.stored[index]
+        one[self.place] = (one[self.place] - 100) / 50
+        return one[self.place], index % 2
+
+
+@pytest.mark.parametrize("kind", [dict, list])
+def test_samples_that_are_written_back_are_refused(kind: type, tmp_path: Path) -> None:
+    train = Samples(kind, numbers(0))
+    with pytest.raises(ValueError, match="train: its dataset changes what it stores in 'stored'"):
+        watched(train, Own(torch.clone, numbers(1)), tmp_path / "run")
+
+
 class Keeping(Own):
     """Examples that are computed when they are first read, and kept."""
 
