@@ -299,7 +299,12 @@ def test_a_folder_with_copies_is_told_of_with_their_names(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("other", "off"), [(0, "too good."), (6, "too bad, as they have"), (3, "too good, or too bad")]
+    ("other", "off"),
+    [
+        (0, "too good."),
+        (6, "too bad as far as the network goes by them, as they have"),
+        (3, "too good, or too bad"),
+    ],
 )
 def test_copies_of_training_pictures_of_another_class_make_test_accuracy_too_bad(
     other: int, off: str, tmp_path: Path

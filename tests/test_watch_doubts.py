@@ -678,7 +678,11 @@ def test_studied_examples_with_other_labels_are_told_to_make_figures_too_bad(
     ) as watched:  # fmt: skip
         pass
     said = " ".join([*warnings_of(watched), *watched.verdict.split()])
-    off = {0: "too good", 8: "too bad, as they", 4: "too good, or too bad where they"}[other]
+    off = {
+        0: "too good",
+        8: "too bad as far as the network goes by them, as they",
+        4: "too good, or too bad where they",
+    }[other]
     assert f"what is said of the test set is {off}" in said
     assert f"what follows about the test set is {off}" in said
 
@@ -699,7 +703,11 @@ def test_rows_that_are_the_same_by_chance_or_not_make_figures_too_bad_with_other
     ) as watched:  # fmt: skip
         pass
     said = " ".join([*warnings_of(watched), *watched.verdict.split()])
-    off = {0: "too good", 60: "too bad, as they", 30: "too good, or too bad where they"}[other]
+    off = {
+        0: "too good",
+        60: "too bad as far as the network goes by them, as they",
+        30: "too good, or too bad where they",
+    }[other]
     assert f"were divided, what is said of the test set is {off}" in said
     assert f"were divided, what follows about the test set is {off}" in said
 

@@ -112,7 +112,7 @@ def off(others: float, *, what: str) -> str:
     if others <= FEW:
         return "too good"
     if others >= 1 - FEW:
-        return f"too bad, as {what}"
+        return f"too bad as far as the network goes by them, as {what}"
     return f"too good, or too bad where {what}"
 
 

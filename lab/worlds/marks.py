@@ -63,6 +63,14 @@ NUMBERED = {
 DOTS = 4
 """Dots that numbers with separators have fewer of."""
 
+_SEPARATORS = re.compile(r"[\s_.,:;#()\-–—]+")
+"""What stands between the parts of a mark, and says nothing."""
+
+_COUNTED = re.compile(
+    rf"(?:{CALLED.pattern}|pat|subj?|id|no|nr|img|image|im|dsc|photo|scan|frame|slice|file|page)s?"
+)
+"""Words before a number that has no sign."""
+
 UNKNOWN = {"", "none", "nan", "na", "n/a", "null", "unknown", "?", "-"}
 """Values of columns that say that something is not known."""
 
@@ -147,17 +155,30 @@ def one_number(text: str) -> str:
 
 
 def spelled_plainly(text: str) -> str:
-    """A text without capitals, without leading zeros in numbers, and without separators but for
-    one between two numbers: t1_2 of T-001_02. Decimals and UIDs of DICOM are left as they are, and
-    so are signs before a number with which a text begins and those at its end: -10C, A-."""
-    if re.fullmatch(r"[-+]?\d*(?:[.,]\d+)+", text):
-        return text
-    begin = text[:1] if re.match(r"[-+]\d", text) else ""
-    body = text[len(begin) :].rstrip("-+")
-    end = text[len(begin) + len(body) :]
-    found = re.sub(r"[\s_.,:;#()\-–—]+", "_", unicodedata.normalize("NFKC", body).casefold())
-    found = re.sub(r"(?<!\d)_|_(?!\d)", "", found)
-    return begin + re.sub(r"(?<!\d)0+(?=\d)", "", found) + end or text
+    """A text without capitals, without leading zeros in numbers, and without blanks, underscores,
+    brackets, points and hyphens but for one between two numbers: t1_2 of T-001_02.
+
+    Numbers with decimals stay as they are, and what may be a sign stays: a hyphen before a number,
+    unless zeros follow it or a word such as patient stands before it, and one at an end (-10C,
+    lon-35, A-)."""
+    parts = re.split(r"(\d+|[^\W\d_]+)", unicodedata.normalize("NFKC", text).casefold())
+    tokens, between = parts[1::2], parts[0::2]
+    found, is_decimal = [], False
+    for place, gap in enumerate(between):
+        before = tokens[place - 1] if place else ""
+        after = tokens[place] if place < len(tokens) else ""
+        two_numbers = before.isdecimal() and after.isdecimal()
+        is_decimal = two_numbers and gap in (".", ",")
+        kept = _SEPARATORS.sub("", gap)
+        if is_decimal:
+            kept = "."
+        elif two_numbers and not kept:
+            kept = "_"
+        elif gap.endswith("-") and (not before or not after or after.isdecimal()):
+            is_joint = gap == "-" and (after.startswith("0") or _COUNTED.fullmatch(before))
+            kept += "" if before and after and is_joint else "-"
+        found += [kept, after if is_decimal or not after.isdecimal() else after.lstrip("0") or "0"]
+    return "".join(found) or text
 
 
 def _is_number(text: str) -> bool:
