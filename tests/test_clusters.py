@@ -121,8 +121,8 @@ def test_folders_called_by_codes_are_of_one_patient_in_all_classes(
     assert ("8 of 8 names of folders below the classes among the test pictures" in line) is said
     assert ("folders are not numbered anew in each class" in line) is not said
     assert (
-        "test accuracy is too bad as far as the network goes by them, as their training pictures are of other classes"
-        in line
+        "test accuracy is too bad as far as the network goes by them, as their training pictures"
+        " are of other classes" in line
     )
 
 
