@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -265,7 +266,8 @@ def test_paths_of_python_programs_begin_in_the_users_folder(home: Path) -> None:
     assert start(config).folder.parent == home / "runs"
     grid = run_grid(config, {"num_train": [8]}, seeds=1, out=Path("~/grid"), processes=1)
     assert grid.out == home / "grid"
-    with watch(torch.nn.Flatten(), train=pairs, test=pairs, out="~/watched") as watched:
+    given: dict[str, Any] = {"train": pairs, "test": pairs, "outputs": "logits"}
+    with watch(torch.nn.Flatten(), **given, out="~/watched") as watched:
         watched(0)
     assert (home / "watched").is_dir()
     assert list(Path.cwd().iterdir()) == []

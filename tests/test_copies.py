@@ -320,6 +320,20 @@ def test_copies_of_training_pictures_of_another_class_make_test_accuracy_too_bad
     assert f"The network has studied them, so that test accuracy is {off}" in line
 
 
+def test_copies_of_training_pictures_of_several_classes_are_not_only_too_good(
+    tmp_path: Path,
+) -> None:
+    """As placeholders for pictures that are missing, which each class has some of."""
+    images = drawn(40)
+    fill_pets(tmp_path, images, num_train=30)
+    for split in ("train", "test"):
+        for kind in ("cat", "dog"):
+            for copy in range(2):
+                as_file(images[39]).save(tmp_path / split / kind / f"none{copy}.png")
+    (line,) = (each for each in told(tmp_path) if "are training pictures, too" in each)
+    assert "test accuracy is too good, or too bad where they have other labels there" in line
+
+
 def test_copies_of_which_training_has_wrong_labels_are_not_only_too_good(tmp_path: Path) -> None:
     """As with label noise: the network answers with the label that it was given."""
     images = drawn(60)

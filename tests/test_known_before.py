@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import TensorDataset
 
+from lab import watch
 from lab.core.config import RunConfig
 from lab.core.estimate import Estimate, wilson
 from lab.experiments.presets.sweep import view
@@ -217,3 +219,36 @@ def test_the_tag_is_one_of_the_table() -> None:
     from lab.core.metrics import find
 
     assert find(KNOWN_BEFORE).when == "summary"
+
+
+def test_a_network_that_knows_most_of_the_test_examples_by_heart_is_told(tmp_path: Path) -> None:
+    """As one that was trained on another random division of the same rows: it errs on the others
+    with large losses. New networks, on classes that lie apart, hardly ever are."""
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(300, 30, generator=generator), torch.randint(0, 2, (300,))
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(30, 128), nn.ReLU(), nn.Linear(128, 2))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(150):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x[:240]), y[:240]).backward()
+        optimizer.step()
+    order = torch.randperm(300, generator=generator)
+    train, test = (TensorDataset(x[each], y[each]) for each in (order[:200], order[200:]))
+    given: dict[str, Any] = {"train": train, "test": test, "quiet": True, "pictures": False}
+    with watch(model, **given, out=tmp_path / "known") as found:
+        for _ in range(5):
+            found()
+    assert FINDING in " ".join(found.verdict.split())
+    told = 0
+    for seed in range(30):
+        torch.manual_seed(seed)
+        new = nn.Sequential(nn.Linear(30, 128), nn.ReLU(), nn.Linear(128, 2))
+        apart = x + 0.7 * (2 * y[:, None] - 1)
+        with torch.no_grad():
+            logits = new(apart)
+        losses = nn.functional.cross_entropy(logits, y, reduction="none")
+        right = wilson(int((logits.argmax(1) == y).sum()), 300)
+        figures = {"accuracy/test": right, "loss/test": Estimate(1.0, 0.9, 1.1)}
+        told += known_before(figures, y, losses) is not None
+    assert told <= 1

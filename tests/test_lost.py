@@ -12,7 +12,7 @@ from lab.core.estimate import wilson
 from lab.core.run_dir import RunDir
 from lab.measure.smallest_right import SmallestRight
 from lab.runs.train import start
-from lab.verdict import findings, peak_of
+from lab.verdict import findings, peak_of, verdict
 from lab.verdict.lost import lost
 from lab.verdict.setting import Peak
 from support.configs import tiny
@@ -25,6 +25,15 @@ from support.made_up import figures, kinds, setting
 )
 def test_it_is_told_where_training_accuracy_fell_much(before: float, now: int, told: bool) -> None:
     assert bool(lost(Peak(400, before), wilson(now, 100), "faces", guess=0.5)) is told
+
+
+def test_a_loop_may_have_gone_back_to_the_weights_of_an_earlier_step() -> None:
+    fell = Peak(400, 1.0)
+    unless = "if these are not the weights of an earlier step, some of what it had learned"
+    for flags in (True, False):
+        said = verdict(figures(0.6, 0.55), setting(peak=fell, flags=flags))
+        assert "lost again" in said
+        assert (unless in said) is not flags
 
 
 def test_few_examples_can_fall_by_chance() -> None:

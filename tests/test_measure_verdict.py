@@ -460,6 +460,16 @@ def test_that_one_of_several_tensors_is_compared_is_said_where_that_may_be_the_r
         assert verdict(made, relabeled).count(said) == 1
 
 
+def test_a_training_loss_that_grew_asks_for_no_longer_training() -> None:
+    """Also of a network that has learned something, as one that is trained by another loss."""
+    for loss, wanted in ((0.6, False), (30.0, True)):
+        made = figures(0.7, 0.68) | {"loss/train": Estimate(loss, loss - 0.1, loss + 0.1)}
+        for flags in (True, False):
+            said = verdict(made, setting(flags=flags))
+            assert (f"Its training loss is {loss:.3g}, where a guess gets 0.693" in said) is wanted
+            assert ("raining it longer" in said or "More training may help" in said) is not wanted
+
+
 def of_mislabeled(kind: str, *, classes: int, frequent: float, seed: int = 0) -> tuple[str, str]:
     """The kind and the text of the finding on mislabeled examples: 300 training examples, a fifth
     of the labels wrong, a share of the truth of which is the first class, and answers of one

@@ -518,6 +518,25 @@ def test_damaged_pictures_are_one_line(noise: bytes, keep: int) -> None:
         path.unlink()
 
 
+def test_a_bitmap_without_alpha_is_opaque(tmp_path: Path) -> None:
+    """Whose fourth bytes are all 0, as most programs leave them; with some alpha it is not."""
+    colors = np.random.default_rng(0).integers(0, 256, (6, 5, 3)).astype(np.uint8)
+    for alpha in (0, 1, 255):
+        pixels = np.concatenate([colors[::-1, :, ::-1], np.full((6, 5, 1), alpha)], axis=2)
+        if alpha == 1:
+            pixels[0, 0, 3] = 0
+        masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+        body = struct.pack("<IiiHHIIiiII", 108, 5, 6, 1, 32, 3, 120, 0, 0, 0, 0) + masks
+        body += b"BGRs" + bytes(48)
+        content = pixels.astype(np.uint8).tobytes()
+        head = b"BM" + struct.pack("<IHHI", 14 + len(body) + len(content), 0, 0, 14 + len(body))
+        (tmp_path / "it.bmp").write_bytes(head + body + content)
+        shown = np.asarray(open_picture(tmp_path / "it.bmp"))
+        assert np.array_equal(shown, colors) is (alpha in (0, 255))
+        if alpha == 1:
+            assert np.abs(shown.astype(int) - 128).max() <= 1
+
+
 def thumbnail() -> bytes:
     """A whole JPEG."""
     stream = io.BytesIO()
@@ -554,7 +573,14 @@ def test_a_file_whose_last_bytes_were_never_written_is_refused(
             path.write_bytes(whole[:kept] + filled * (len(whole) - kept))
             with pytest.raises(ValueError, match="cannot be read as a picture: "):
                 open_picture(path)
-        for rest in (filled * 30, b"SEFT" + filled * 40, b"x", filled, b"\xff\xda" + filled * 40):
+        for rest in (
+            filled * 30,
+            filled * 5000,
+            b"SEFT" + filled * 40,
+            b"x",
+            filled,
+            b"\xff\xda" + filled * 40,
+        ):
             path.write_bytes(whole + rest)
             assert np.array_equal(open_picture(path), right)
 

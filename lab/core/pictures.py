@@ -17,7 +17,7 @@ The conversion of a file, by the meaning of its values:
   aside as if there were none. A PNG that names its colors otherwise, by chromaticities (cHRM) or
   code points (cICP: Display P3, HDR), is read as if they were those of sRGB.
 - Transparency, in every form (alpha, premultiplied alpha, palette, a single color), lies over
-  middle gray, `PAPER`.
+  middle gray, `PAPER`. A BMP of which all alpha is 0 is opaque: most programs leave it so.
 - Refused: programs (EPS, PostScript, WMF), formats of measurements (FITS, HDF5 and the like), TIFFs
   with further bands beside the colors (near infrared, spot colors), signed 8-bit numbers, 16-bit
   colors of which one stands for transparency, what Pillow is known to misread (see `_check`), what
@@ -194,6 +194,7 @@ def _lacks_its_end(stream: BinaryIO, kind: str | None) -> bool:
         stream.seek(0)
         content = stream.read()
         if kind == "WEBP":
+            content = content[: 8 + int.from_bytes(content[4:8], "little")]  # as RIFF says
             unfilled = len(content) - len(content.rstrip(b"\0"))
             lost = unfilled > max(4 * _END, _UNFILLED * len(content))
         else:
@@ -391,6 +392,7 @@ def _channels(
     if picture.has_transparency_data or picture.mode == "RGBa":
         *color, alpha = picture.convert("LA" if picture.mode == "LA" else "RGBA").split()
         opaque = picture.format == "TGA" and head[17] % 16 != 8  # bits of alpha that it has
+        opaque = opaque or (picture.format == "BMP" and not alpha.getbbox())
         return Image.merge("RGB" if color[1:] else "L", color), None if opaque else alpha
     if picture.mode in ("L", "RGB", "CMYK", "YCbCr", "LAB", "HSV"):
         return picture, None

@@ -22,7 +22,7 @@ SHORT = ("nothing", "underfit", "apart")
 """Headlines of networks that have not fitted their training set: they are to be trained more."""
 BEYOND = 1.5
 """Times the loss of a guess, log of the number of classes, from which on that of a network which
-has learned nothing is told."""
+has not fitted its training set is told."""
 RANDOM = 0.1
 """Up to this `label_link` (that of label noise 0.9 with random labels) the labels can only be
 fitted by memorizing."""
@@ -101,7 +101,7 @@ def advice(
             return "A smaller learning rate, or the weights of an earlier step, may help."
         kept = "" if patience is not None else " or --early-stopping 5"
         return f"Try a smaller --learning-rate{kept}."
-    if kind == "nothing" and loss > BEYOND * math.log(max(2, num_classes)):
+    if kind in SHORT and loss > BEYOND * math.log(max(2, num_classes)):
         return _beyond(loss, num_classes, flags=flags)
     further = _more_would_help(noun, others, drawn=drawn, learnable=learnable)
     if not flags:

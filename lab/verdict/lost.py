@@ -31,19 +31,23 @@ def peak_of(evaluations: Iterable[Mapping[str, Any]], *, before: int, classes: i
     return max(found, key=lambda peak: peak.accuracy, default=None)
 
 
-def lost(peak: Peak | None, train: Estimate, noun: str, *, guess: float) -> str:
+def lost(
+    peak: Peak | None, train: Estimate, noun: str, *, guess: float, by_loop: bool = False
+) -> str:
     """The sentence that training accuracy, now `train`, is surely and much below its `peak`;
     nothing if it is not, or if the network had learned nothing then: the peak, of as many examples,
-    must surely be above the accuracy of a `guess`, 0 to 1."""
+    must surely be above the accuracy of a `guess`, 0 to 1. `by_loop`: another program trained it,
+    which may have gone back to the weights of an earlier step."""
     if peak is None or peak.accuracy - train.value <= MUCH or train.interval[1] >= peak.accuracy:
         return ""
     count = train.count
     if count and wilson(round(peak.accuracy * count), count).interval[0] <= guess:
         return ""
     when = f"After {in_steps(peak.step)}" if peak.step else "Before the first step"
+    unless = "if these are not the weights of an earlier step, " if by_loop else ""
     return (
-        f"{when} it got {percent(peak.accuracy)} of these training {noun} right: some of what it"
-        " had learned it has lost again."
+        f"{when} it got {percent(peak.accuracy)} of these training {noun} right: {unless}some of"
+        " what it had learned it has lost again."
     )
 
 

@@ -152,7 +152,10 @@ def _measured(metrics: Metrics, setting: Setting) -> list[Finding]:
     fell = ""
     untrained = setting.unrecognized and setting.peak is not None and not setting.peak.step
     if not forgotten and not untrained:  # which its loop never trained on these inputs
-        fell = lost(setting.peak, metrics["accuracy/train"], noun, guess=setting.train_chance)
+        fell = lost(
+            setting.peak, metrics["accuracy/train"], noun, guess=setting.train_chance,
+            by_loop=not setting.flags,
+        )  # fmt: skip
     after = [Finding("forgotten", forgotten)] if forgotten else []
     after += [Finding("lost", fell)] if fell else []
     after += [Finding("harder", said)] if (said := harder(metrics, setting)) else []

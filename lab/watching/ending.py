@@ -14,6 +14,7 @@ from lab.core.estimate import Estimate
 from lab.core.words import in_steps, percent
 from lab.evaluators import SuiteResult
 from lab.measure import Predictions
+from lab.measure.accuracy import example_losses
 from lab.measure.better_threshold import BetterThreshold, better_threshold
 from lab.measure.exchanged import exchanged_classes
 from lab.measure.known_before import known_before
@@ -74,7 +75,9 @@ class AtFirst:
         share = share_of_smallest(train.logits, train.labels)
         right = None
         if not steps:
-            right = known_before(result.metrics, result.evaluation.on("test").labels)
+            test = result.evaluation.on("test")
+            losses = example_losses(test.logits, test.labels)
+            right = known_before(result.metrics, test.labels, losses)
         return cls(_value(result.metrics["loss/train"]), share.value, right)
 
     @property

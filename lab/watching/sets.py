@@ -272,10 +272,11 @@ def relabeled(train: MeasuredSet, test: MeasuredSet, which: Tensor) -> int:
         known.setdefault(key, set()).add(label)
     pairs = zip(test.keys, test.labels.tolist(), which.tolist(), strict=True)
     shared = [(known.get(key), label) for key, label, is_shared in pairs if is_shared]
-    unknown = sum(labels is None for labels, _ in shared)
-    return (
-        sum(labels is not None and label not in labels for labels, label in shared) + unknown // 2
+    others = sum(labels is not None and label not in labels for labels, label in shared)
+    several = sum(
+        labels is not None and label in labels and len(labels) > 1 for labels, label in shared
     )
+    return others + sum(labels is None for labels, _ in shared) // 2 + (several + 1) // 2
 
 
 def named_groups(

@@ -167,8 +167,8 @@ def copies_between(
     every = (*labels.values(), given)
     told = hashlib.sha256(b"\0".join(each.numpy().tobytes() for each in every))
     rule = (
-        f"near copies and labels by patches {CLOSE} {FAINT} {EVEN} {PATCHES} {WORK} {TURNED}"
-        f" {TURNED_BYTES} {told.hexdigest()}"
+        f"near copies and labels, some of several, by patches {CLOSE} {FAINT} {EVEN} {PATCHES}"
+        f" {WORK} {TURNED} {TURNED_BYTES} {told.hexdigest()}"
     )
 
     def found() -> list[list[int]]:
@@ -288,7 +288,8 @@ class Copies:
     many test pictures, none of them shared, are mirrored or `turned` training pictures
     (`all_turned`: there are no more), and the first of each by `COMPARED`'s number, and by the
     positions in its two sets. `relabeled`: how many of the shared ones are copies of training
-    pictures alone that are given other labels."""
+    pictures alone that are given other labels, and half of those that are copies of such and of
+    others, as placeholders are."""
 
     shared: int
     torn: int
@@ -341,7 +342,8 @@ class Copies:
                 shared_pairs = [[k, *pair] for pair in firsts[:TOLD].tolist()]
             if one != two:
                 agree = labels[one][pairs[:, 0]] == given[pairs[:, 1]]
-                relabeled = shared - len(set(pairs[agree][:, 0].tolist()))
+                same, others = (set(pairs[each][:, 0].tolist()) for each in (agree, ~agree))
+                relabeled = len(others - same) + (len(others & same) + 1) // 2
             apart = pairs[labels[one][pairs[:, 0]] != labels[two][pairs[:, 1]]]
             torn += len(apart)
             torn_pairs += [[k, *pair] for pair in apart[:TOLD].tolist()]
