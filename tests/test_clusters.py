@@ -991,12 +991,35 @@ def test_few_pictures_of_many_stations_or_plants_are_no_clusters() -> None:
 
 def test_clusters_in_both_sets_make_intervals_too_narrow_as_well() -> None:
     of = {n: f"p{n // 6}" for n in range(60)}
-    items = [(n, n % 2) for n in of]
+    items = [(n, n // 6 % 2) for n in of]
     found = clusters_of([column_marks("patient", of)], items[:33], items[33:])
     assert found is not None
     assert (found.clusters, found.shared) == (5, 1)
     (line,) = clusters_told(found, "pictures", ("train/", "test/"))
     assert "test accuracy is too good, and its interval too narrow: put all" in line
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "off"), [(4, 1, "too good"), (2, 2, "too good, or too bad where"),
+                               (1, 4, "too good, or too bad where"), (0, 4, "too bad as far as")],
+)  # fmt: skip
+def test_patients_that_training_mostly_has_of_another_class_are_not_only_too_good(
+    own: int, others: int, off: str
+) -> None:
+    of: dict[int, str] = {}
+    train, test = [], []
+    for patient in range(20):
+        label = patient % 2
+        for k in range(own + others + 2):
+            of[len(of)] = f"p{patient}"
+            if k < 2:
+                test.append((len(of) - 1, label))
+            else:
+                train.append((len(of) - 1, label if k < 2 + own else 1 - label))
+    found = clusters_of([column_marks("patient", of)], train, test)
+    assert found is not None
+    (line,) = clusters_told(found, "pictures", ("train/", "test/"))
+    assert f"test accuracy is {off}" in line
 
 
 def test_arrays_beside_pictures_tell_patients(tmp_path: Path) -> None:

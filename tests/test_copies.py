@@ -334,6 +334,24 @@ def test_copies_of_training_pictures_of_several_classes_are_not_only_too_good(
     assert "test accuracy is too good, or too bad where they have other labels there" in line
 
 
+@pytest.mark.parametrize(
+    ("own", "others", "off"), [(3, 1, "too good."), (1, 3, "too good, or too bad where they have")]
+)
+def test_of_copies_with_several_labels_the_more_frequent_ones_count(
+    own: int, others: int, off: str, tmp_path: Path
+) -> None:
+    """As a photo that a shop has once under the right kind, and often under another."""
+    images = drawn(40)
+    fill_pets(tmp_path, images, num_train=30)
+    for place in range(30, 36):
+        kinds = ("dog", "cat") if place % 2 == 0 else ("cat", "dog")
+        for copy in range(own + others):
+            name = f"copy{place}_{copy}.png"
+            as_file(images[place]).save(tmp_path / "train" / kinds[copy >= own] / name)
+    (line,) = (each for each in told(tmp_path) if "are training pictures, too" in each)
+    assert f"The network has studied them, so that test accuracy is {off}" in line
+
+
 def test_copies_of_which_training_has_wrong_labels_are_not_only_too_good(tmp_path: Path) -> None:
     """As with label noise: the network answers with the label that it was given."""
     images = drawn(60)

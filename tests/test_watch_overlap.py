@@ -488,3 +488,25 @@ def test_a_few_copies_of_inputs_that_tell_much_are_told_with_a_condition(
             copied > 0
         )
         assert ("never seen" in verdict) is (copied == 0)
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "off"), [(3, 1, "too good"), (1, 3, "too good, or too bad where they have")]
+)
+def test_of_shared_examples_with_several_labels_the_more_frequent_ones_count(
+    own: int, others: int, off: str, tmp_path: Path
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(60, 1, 12, 12, generator=generator)
+    y = torch.arange(60) % 2
+    copies = x[40:50].repeat(own + others, 1, 1, 1)
+    labels = torch.cat([y[40:50]] * own + [1 - y[40:50]] * others)
+    train = torch.cat([x[:40], copies]), torch.cat([y[:40], labels])
+    model = nn.Sequential(nn.Flatten(), nn.Linear(144, 2))
+    with watch(
+        model, train=train, test=(x[40:], y[40:]), out=tmp_path / "run", quiet=True, pictures=False
+    ) as found:
+        pass
+    said = " ".join(found.verdict.split())
+    assert f"it studied 10, so that what follows about the test set is {off}" in said
+    assert ("too bad" in said) is (others > own)

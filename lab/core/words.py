@@ -105,6 +105,13 @@ FEW = 0.1
 """Share up to which what is true of the others is said of all."""
 
 
+def other_answers(own: int, others: int) -> float:
+    """How far a network that knows a test example by `own` training examples of its class and
+    `others` of other classes answers with another one: 1 without any of its own, a half where they
+    are not more than the others, else 0."""
+    return 0.0 if own > others else 0.5 if own else 1.0
+
+
 def off(others: float, *, what: str) -> str:
     """What follows for figures of test examples that are known from training, of which the share
     `others` is so as of another class, with which a network that knows them answers; `what` says

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,6 +16,7 @@ from torch.nn.functional import interpolate
 
 from lab.core.seeds import permutation
 from lab.core.text import in_tag, only_apart, plain
+from lab.core.words import other_answers
 from lab.watching.origins import is_same
 from lab.watching.sources import Source
 from lab.watching.trees import Tree, cat, form, leaves, row_digests, rows, size
@@ -265,18 +268,20 @@ def _real(numbers: Tensor) -> Tensor:
 
 def relabeled(train: MeasuredSet, test: MeasuredSet, which: Tensor) -> int:
     """Of how many examples of `test` at `which` (N,) bool, that are in `train`, too, the labels are
-    others there; of those that are no bits of measured training examples, as where these are
-    augmented, that is not known, and half of them count."""
-    known: dict[bytes, set[int]] = {}
+    others there, as `other_answers` has it; of those that are no bits of measured training
+    examples, as where these are augmented, that is not known, and half of them count."""
+    known: dict[bytes, Counter[int]] = {}
     for key, label in zip(train.keys, train.labels.tolist(), strict=True):
-        known.setdefault(key, set()).add(label)
+        known.setdefault(key, Counter())[label] += 1
     pairs = zip(test.keys, test.labels.tolist(), which.tolist(), strict=True)
     shared = [(known.get(key), label) for key, label, is_shared in pairs if is_shared]
-    others = sum(labels is not None and label not in labels for labels, label in shared)
-    several = sum(
-        labels is not None and label in labels and len(labels) > 1 for labels, label in shared
+    unknown = sum(labels is None for labels, _ in shared)
+    others = sum(
+        other_answers(labels[label], labels.total() - labels[label])
+        for labels, label in shared
+        if labels is not None
     )
-    return others + sum(labels is None for labels, _ in shared) // 2 + (several + 1) // 2
+    return unknown // 2 + math.ceil(others)
 
 
 def named_groups(

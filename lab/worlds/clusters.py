@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from lab.core.text import plain
-from lab.core.words import FEW, capital, off, those
+from lab.core.words import FEW, capital, off, other_answers, those
 from lab.worlds.marks import Kind, Marks, T
 
 LEAST = 3
@@ -34,7 +34,8 @@ class Clusters:
     narrow, by `CROWDED`. `anew`: those that are shared may be other ones, `across`: those of one
     name in several folders count as one, and `stated`: the user says so, all as `Marks` says.
     `others`: the share of the test pictures of shared ones that have training pictures of other
-    classes alone, 0 to 1. `spelled`: two spellings that count as one, if there are any."""
+    classes, as `other_answers` has it, 0 to 1. `spelled`: two spellings that count as one, if
+    there are any."""
 
     kind: Kind
     column: str
@@ -271,17 +272,19 @@ def of_two_sets(
     crowded = sum(number**2 for number in tested.values()) > CROWDED * tested.total()
     first = min(shared or tested)
     total = tested.total()
-    studied_as = {(marks.of.get(item, ""), label) for item, label in train}
-    known_as = [
-        (mark, label) in studied_as
-        for item, label in test
-        if (mark := marks.of.get(item, "")) in shared
+    studied_as = Counter((marks.of.get(item, ""), label) for item, label in train)
+    shared_items = [
+        (marks.of[item], label) for item, label in test if marks.of.get(item, "") in shared
     ]
+    others = sum(
+        other_answers(studied_as[each], studied[each[0]] - studied_as[each])
+        for each in shared_items
+    )
     return Clusters(
         marks.kind, marks.column, total, len(tested), len(shared), first,
         crowded and not marks.stated,  # its intervals allow for it
         anew=marks.anew and bool(shared), across=marks.across,
-        others=known_as.count(False) / max(1, len(known_as)), stated=marks.stated,
+        others=others / max(1, len(shared_items)), stated=marks.stated,
         spelled=marks.spelled,
     )  # fmt: skip
 

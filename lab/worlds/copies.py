@@ -17,6 +17,8 @@ with the most similar ones only, and what is counted is a lower bound.
 from __future__ import annotations
 
 import hashlib
+import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lab.core.words import off, those
+from lab.core.words import off, other_answers, those
 from lab.worlds.examples import Examples
 from lab.worlds.kept import Progress, quiet
 from lab.worlds.stored import StoredWorld
@@ -167,8 +169,8 @@ def copies_between(
     every = (*labels.values(), given)
     told = hashlib.sha256(b"\0".join(each.numpy().tobytes() for each in every))
     rule = (
-        f"near copies and labels, some of several, by patches {CLOSE} {FAINT} {EVEN} {PATCHES}"
-        f" {WORK} {TURNED} {TURNED_BYTES} {told.hexdigest()}"
+        f"near copies and labels, the more frequent ones, by patches {CLOSE} {FAINT} {EVEN}"
+        f" {PATCHES} {WORK} {TURNED} {TURNED_BYTES} {told.hexdigest()}"
     )
 
     def found() -> list[list[int]]:
@@ -288,8 +290,7 @@ class Copies:
     many test pictures, none of them shared, are mirrored or `turned` training pictures
     (`all_turned`: there are no more), and the first of each by `COMPARED`'s number, and by the
     positions in its two sets. `relabeled`: how many of the shared ones are copies of training
-    pictures alone that are given other labels, and half of those that are copies of such and of
-    others, as placeholders are."""
+    pictures that are given other labels, as `other_answers` has it."""
 
     shared: int
     torn: int
@@ -342,8 +343,8 @@ class Copies:
                 shared_pairs = [[k, *pair] for pair in firsts[:TOLD].tolist()]
             if one != two:
                 agree = labels[one][pairs[:, 0]] == given[pairs[:, 1]]
-                same, others = (set(pairs[each][:, 0].tolist()) for each in (agree, ~agree))
-                relabeled = len(others - same) + (len(others & same) + 1) // 2
+                own, others = (Counter(pairs[each][:, 0].tolist()) for each in (agree, ~agree))
+                relabeled = math.ceil(sum(other_answers(own[i], others[i]) for i in known))
             apart = pairs[labels[one][pairs[:, 0]] != labels[two][pairs[:, 1]]]
             torn += len(apart)
             torn_pairs += [[k, *pair] for pair in apart[:TOLD].tolist()]
