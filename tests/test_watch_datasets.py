@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
 
 from lab import watch
 
@@ -190,3 +190,29 @@ def test_several_numbers_from_0_to_1_may_be_probabilities(pool: str, tmp_path: P
         with watch(model, **given, out=tmp_path / said, outputs=said) as found:
             pass
         assert "accuracy/train" in found.metrics
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("kind", ["tensors", "dataset", "file"])
+def test_training_inputs_that_the_loop_changes_in_place_are_told(
+    kind: str, in_place: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As by noise that is added to a part of the training tensor, epoch by epoch."""
+    x, y = numbers(0) / 255, torch.arange(40) % 2
+    train: Any = (x, y) if kind == "tensors" else TensorDataset(x, y)
+    if kind == "file":
+        train = Own(lambda row: row + 0.0, x)
+    model = nn.Linear(12, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    test = numbers(1) / 255, y
+    with watch(model, train=train, test=test, out=tmp_path / "run", pictures=False) as found:
+        for step in range(20):
+            some = slice(10 * (step % 4), 10 * (step % 4) + 10)
+            batch = x[some] if in_place else x[some].clone()
+            batch += 0.1 * torch.randn(batch.shape)
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(batch), y[some]).backward()
+            optimizer.step()
+            found()
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("Does the loop change them in place") == in_place

@@ -25,7 +25,7 @@ from lab.watching.probes import channel_axis, probed
 from lab.watching.scales import column_differs, finite, scale_differs, spanned
 from lab.watching.shown import KNOWN, Shown
 from lab.watching.tested import Fed, Tested
-from lab.watching.trees import form
+from lab.watching.trees import form, row_digests
 from lab.watching.weights import Weights, weights_of
 
 WAITED = 10
@@ -334,8 +334,8 @@ class Looking:
 
     def at_set(self, *, last: bool) -> str:
         """What is to be said of a training set that is not what it was when it was read: it has
-        become longer or shorter, or some labels are others (of a dataset it is looked for that at
-        the `last` measurement alone, as it may take long to read)."""
+        become longer or shorter, or some labels or inputs are others (of a dataset it is looked for
+        that at the `last` measurement alone, as it may take long to read)."""
         if self._told_changed:
             return ""
         train, whole = self._sets.train, self._sets.whole
@@ -356,12 +356,32 @@ class Looking:
         except Exception:  # of the user's code: the set may have been closed
             return ""
         if not (changed := int(other.sum())):
-            return ""
+            return self._inputs_changed(few)
         self._told_changed = True
         return (
             f"of {len(few):,} labels of train that were read again {changed:,} are others than when"
             " the block began, of which the figures are. If the loop changes labels, watch it from"
             " then on in a block of its own"
+        )
+
+    def _inputs_changed(self, few: Tensor) -> str:
+        """What is to be said if inputs of training examples at `few` places are others than when
+        they were read first, as where the loop changes them in place."""
+        train = self._sets.train
+        if "inputs" in self._sets.redrawn or train.batch is not None:
+            return ""
+        try:
+            again = row_digests(train.source.read(train.positions[few])[0])
+        except Exception:  # as above
+            return ""
+        changed = sum(key != train.keys[k] for key, k in zip(again, few.tolist(), strict=True))
+        if not changed:
+            return ""
+        self._told_changed = True
+        return (
+            f"of {len(few):,} inputs of train that were read again {changed:,} are others than when"
+            " the block began, of which the figures are. Does the loop change them in place, as by"
+            " x += noise on a part of them?"
         )
 
     def _compared(self, calls: list[Tensor]) -> Difference:
