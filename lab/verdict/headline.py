@@ -287,7 +287,7 @@ def _claim(
             return "apart", told
         return "unsettled", _untold(setting, traced)
     if max(train.interval[1], test.interval[1]) < GOOD:
-        return "underfit", "It learned something, but not enough yet."
+        return "underfit", "It learned something, but does not fit all that it studied."
     if high >= MUCH:
         return (
             "unsettled",
