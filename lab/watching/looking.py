@@ -43,7 +43,7 @@ MOSTLY = 0.5
 """Share of the steps that call the network, without gradients, above which these train it."""
 
 LOOKED_AT = 32
-"""Examples of a dataset of which the labels are read again, at most."""
+"""Examples of a dataset of which the labels are read again, at most, and of any set the inputs."""
 
 
 class Looking:
@@ -370,6 +370,7 @@ class Looking:
         train = self._sets.train
         if "inputs" in self._sets.redrawn or train.batch is not None:
             return ""
+        few = few[torch.linspace(0, len(few) - 1, min(LOOKED_AT, len(few))).long()]
         try:
             again = row_digests(train.source.read(train.positions[few])[0])
         except Exception:  # as above
