@@ -452,6 +452,25 @@ def test_nearly_black_test_pictures_are_told(tmp_path: Path) -> None:
     assert said.startswith("the test pictures are nearly black: their largest number is")
 
 
+@pytest.mark.parametrize(("bright", "is_told"), [(0.003, True), (0.015, True), (0.1, False)])
+def test_pictures_that_are_nearly_black_but_for_a_few_pixels_are_told(
+    bright: float, is_told: bool, tmp_path: Path
+) -> None:
+    """As 12 bits in files of 16 with hot pixels; not thin white lines on black."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 30), ("test", 10)):
+        for number in range(count):
+            pixels = random.integers(0, 8, (32, 32)).astype(np.uint8)
+            pixels[random.random((32, 32)) < bright] = 255
+            place = tmp_path / split / ("cat", "dog")[number % 2]
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(place / f"{number}.png")
+    config = DataConfig(data=str(tmp_path), num_train=30, num_test=10, image_size=32)
+    world = open_world(config, seed=0)
+    said = " ".join(doubts_of_pictures(world, world.load("train", 30), world.load("test", 10)))
+    assert ("98 % of the numbers of the training pictures are at most" in said) is is_told
+
+
 @pytest.mark.parametrize(
     "turn",
     [

@@ -12,7 +12,7 @@ import torch
 
 from lab.core.compared import Counts, groups_serve, in_both, in_unstudied_groups
 from lab.core.pictures import PAPER
-from lab.core.words import first_few, those
+from lab.core.words import first_few, percent, those
 from lab.worlds.association import copy_keys, duplicates, first_ones
 from lab.worlds.copies import REPEATED, Copies, copies_between, copies_told, repeated_told
 from lab.worlds.examples import Examples
@@ -27,6 +27,10 @@ DARK = 24
 """Largest number of pictures, of 255, that are told as nearly black: 12 bits stored as 16 reach 16,
 and Lanczos's filter overshoots by some of it. Brighter ones whose numbers span no more have hardly
 any contrast."""
+
+MOST = 0.98
+"""Share of the numbers of pictures of which the largest is looked at, where a few pixels are
+bright: stars, hot pixels, a marker."""
 
 SOME = 0.05
 """Share of nearly black pictures from which on they are told among others."""
@@ -136,6 +140,14 @@ def _dim(world: StoredWorld[Any], split: str, examples: Examples) -> list[str]:
     if largest > DIM:
         if largest - smallest <= DARK:
             return [_flat(what, smallest, largest)]
+        counts = torch.bincount(shown.flatten().int().cpu(), minlength=256)
+        most = int((counts.cumsum(0) >= MOST * counts.sum()).nonzero()[0])
+        if most <= DARK:
+            return [
+                f"{percent(MOST, 0)} of the numbers of the {what} pictures are at most {most} of"
+                " 255. If they hold faint light, or 10 or 12 bits in files of 16, beside a few"
+                " bright pixels, stretch what matters from black to white: what is between is lost."
+            ]
         black = (shown.amax(dim=(1, 2, 3)) <= DARK).nonzero()[:, 0].tolist()
         return [_black(world, split, black, len(shown))] if len(black) >= SOME * len(shown) else []
     if largest > DARK:
