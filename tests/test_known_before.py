@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
@@ -19,6 +21,7 @@ from lab.core.estimate import Estimate, wilson
 from lab.experiments.presets.sweep import view
 from lab.experiments.show.tables import to_markdown
 from lab.experiments.table import Cell, Table, read_run
+from lab.measure.accuracy import accuracy, example_losses, loss
 from lab.measure.known_before import KNOWN_BEFORE, known_at_first, known_before
 from lab.runs.train import resume, start
 from lab.tracking.writer import Tracker
@@ -223,7 +226,7 @@ def test_the_tag_is_one_of_the_table() -> None:
 
 def test_a_network_that_knows_most_of_the_test_examples_by_heart_is_told(tmp_path: Path) -> None:
     """As one that was trained on another random division of the same rows: it errs on the others
-    with large losses. New networks, on classes that lie apart, hardly ever are."""
+    with large losses."""
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(300, 30, generator=generator), torch.randint(0, 2, (300,))
     torch.manual_seed(0)
@@ -240,15 +243,35 @@ def test_a_network_that_knows_most_of_the_test_examples_by_heart_is_told(tmp_pat
         for _ in range(5):
             found()
     assert FINDING in " ".join(found.verdict.split())
-    told = 0
-    for seed in range(30):
-        torch.manual_seed(seed)
-        new = nn.Sequential(nn.Linear(30, 128), nn.ReLU(), nn.Linear(128, 2))
-        apart = x + 0.7 * (2 * y[:, None] - 1)
-        with torch.no_grad():
-            logits = new(apart)
-        losses = nn.functional.cross_entropy(logits, y, reduction="none")
-        right = wilson(int((logits.argmax(1) == y).sum()), 300)
-        figures = {"accuracy/test": right, "loss/test": Estimate(1.0, 0.9, 1.1)}
-        told += known_before(figures, y, losses) is not None
-    assert told <= 1
+
+
+def blobs() -> tuple[np.ndarray, np.ndarray]:
+    """Two classes that lie apart."""
+    random = np.random.RandomState(0)
+    y = random.randint(0, 2, 400)
+    return random.randn(400, 10) + (2 * y - 1)[:, None] * 1.5, y
+
+
+def test_new_networks_hardly_ever_seem_to_know_the_test_examples() -> None:
+    """Of nine sets, as they are and standardized: 12 of 900 by the mean loss, and one more by that
+    of which no example counts with more than a guess."""
+    sets = [blobs()]
+    for load in (load_breast_cancer, load_iris, load_wine, load_digits):
+        x, y = load(return_X_y=True)
+        sets += [(StandardScaler().fit_transform(x), y), (x, y)]
+    by_mean, told = 0, 0
+    for x, y in sets:
+        inputs, labels = torch.tensor(x, dtype=torch.float32), torch.tensor(y).long()
+        for seed in range(100):
+            torch.manual_seed(seed)
+            width = (16, 64, 256)[seed % 3]
+            new = nn.Sequential(
+                nn.Linear(inputs.shape[1], width), nn.ReLU(), nn.Linear(width, int(y.max()) + 1)
+            )
+            with torch.no_grad():
+                logits = new(inputs)
+            found = {"accuracy/test": accuracy(logits, labels), "loss/test": loss(logits, labels)}
+            by_mean += known_before(found, labels) is not None
+            told += known_before(found, labels, example_losses(logits, labels)) is not None
+    assert by_mean <= 0.02 * 100 * len(sets)
+    assert told <= by_mean + 2

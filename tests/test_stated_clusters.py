@@ -87,11 +87,11 @@ def test_values_that_differ_in_spelling_alone_are_of_one_cluster() -> None:
     wanted = [place for place, spellings in enumerate(ALIKE) for _ in spellings]
     numbers = clusters.numbers(range(len(values))).tolist()
     assert len({*zip(numbers, wanted, strict=True)}) == len(ALIKE)
-    assert "leading zeros alone are of one cluster" in clusters.spelled
+    assert "leading zeros alone are of one cluster" in clusters.spelled_told
     for each in APART:
         apart = by_values(dict(enumerate([*each, *each])))
         assert len({*apart.numbers(range(2 * len(each))).tolist()}) == len(each)
-        assert apart.spelled == ""
+        assert apart.spelled_told == ""
     paths = {n: f"sick/{name}_{n}.png" for n, name in enumerate(("P01", "p1", "P02", "p-3"))}
     assert by_pattern("(?i)(p[^_]+)_", paths).numbers(range(4)).tolist() == [0, 0, 1, 2]
 

@@ -559,6 +559,17 @@ def test_test_inputs_of_another_size_are_told(size: int, tmp_path: Path) -> None
     assert ("are of another shape than those of its training" in verdict) is (size == 12)
 
 
+def measured_on(x: Tensor, unseen: Tensor, out: Path) -> tuple[list[str], str]:
+    """The warnings about a training and a test set of rows, and the verdict."""
+    y = torch.arange(len(x)) % 2
+    with watch(
+        nn.Linear(x.shape[1], 2), train=(x, y), test=(unseen, y), out=out, quiet=True,
+        pictures=False,
+    ) as watched:  # fmt: skip
+        pass
+    return warnings_of(watched), " ".join(watched.verdict.split())
+
+
 @pytest.mark.parametrize("tails", [False, True])
 @pytest.mark.parametrize("raw", [False, True])
 def test_one_column_of_another_scale_is_told(raw: bool, tails: bool, tmp_path: Path) -> None:
@@ -569,16 +580,11 @@ def test_one_column_of_another_scale_is_told(raw: bool, tails: bool, tmp_path: P
         x[:, 12], unseen[:, 12] = (2 * x[:, 12]).exp(), (2 * unseen[:, 12]).exp()
     if raw:
         unseen[:, 12] = 5000 * unseen[:, 12] if tails else 100 + 20 * unseen[:, 12]
-    y = torch.arange(200) % 2
-    with watch(
-        nn.Linear(20, 2), train=(x, y), test=(unseen, y), out=tmp_path / "run", quiet=True,
-        pictures=False,
-    ) as watched:  # fmt: skip
-        pass
-    said = [line for line in warnings_of(watched) if "the inputs of test go" in line]
+    warnings, verdict = measured_on(x, unseen, tmp_path / "run")
+    said = [line for line in warnings if "the inputs of test go" in line]
     assert len(said) == raw
     assert tails or not raw or said[0].startswith("number 12 of the inputs of test goes from")
-    assert ("are of another scale" in " ".join(watched.verdict.split())) is raw
+    assert ("are of another scale" in verdict) is raw
 
 
 @pytest.mark.parametrize("filled", [False, True])
@@ -588,15 +594,10 @@ def test_a_column_that_one_set_lacks_is_told(filled: bool, tmp_path: Path) -> No
     x, unseen = (torch.randn(200, 20, generator=generator) for _ in range(2))
     if filled:
         unseen[:, 12] = x[:, 12].mean()
-    y = torch.arange(200) % 2
-    with watch(
-        nn.Linear(20, 2), train=(x, y), test=(unseen, y), out=tmp_path / "run", quiet=True,
-        pictures=False,
-    ) as watched:  # fmt: skip
-        pass
-    said = [line for line in warnings_of(watched) if "filled in one set" in line]
+    warnings, verdict = measured_on(x, unseen, tmp_path / "run")
+    said = [line for line in warnings if "filled in one set" in line]
     assert len(said) == filled
-    assert ("where missing numbers were filled" in " ".join(watched.verdict.split())) is filled
+    assert ("where missing numbers were filled" in verdict) is filled
     if filled:
         told = f"number 12 of the inputs of test is {x[:, 12].mean():.4g} in 100 % of the examples"
         assert said[0].startswith(told)

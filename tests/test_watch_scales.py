@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from sklearn import datasets
 from torch import Tensor
 
 from lab.watching.probes import probed
@@ -115,12 +116,13 @@ def test_columns_of_what_loops_take_are_of_one_scale(
 def test_columns_of_sets_of_one_population_are_of_one_scale(
     rows: Callable[[int, torch.Generator], Tensor], count: int
 ) -> None:
-    told = []
+    found: list[object] = []
     for seed in range(SEEDS):
         generator = torch.Generator().manual_seed(seed)
         test, train = rows(count, generator), rows(2 * count, generator)
-        told += [column_differs(*each, both=True) for each in ((test, train), (train, test))]
-    assert told == [None] * len(told)
+        found += [column_differs(*each, both=True) for each in ((test, train), (train, test))]
+        found.append(filled_in_one(test, train))
+    assert found == [None] * len(found)
 
 
 def standardized(x: Tensor) -> Tensor:
@@ -195,18 +197,6 @@ def test_a_column_that_is_filled_in_one_of_two_sets_is_found(count: int, share: 
         assert told[0].place == 20
 
 
-@pytest.mark.parametrize("rows", [mixed, seldom, logarithms])
-@pytest.mark.parametrize("count", [40, 100, 200])
-def test_no_column_is_filled_in_sets_of_one_population(
-    rows: Callable[[int, torch.Generator], Tensor], count: int
-) -> None:
-    told = []
-    for seed in range(SEEDS):
-        generator = torch.Generator().manual_seed(seed)
-        told.append(filled_in_one(rows(count, generator), rows(2 * count, generator)))
-    assert told == [None] * SEEDS
-
-
 @pytest.mark.parametrize("taken", [32, 200])
 def test_a_column_that_lies_elsewhere_in_one_of_two_sets_is_found(taken: int) -> None:
     """As degrees Celsius and kelvin, whose spread is the same; not one of which a set has a part,
@@ -261,6 +251,20 @@ def told(*sets: Tensor | tuple[Tensor, ...]) -> str:
         Compared(*each, name) for each, name in zip(zip(*tensors, strict=True), what, strict=False)
     ]
     return " ".join([*scale_told(compared), *filled_told(compared)])
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits", "diabetes"])
+def test_random_divisions_of_real_sets_are_alike(name: str) -> None:
+    """As they are, standardized and in whole numbers; digits as pictures, too."""
+    raw = torch.tensor(getattr(datasets, f"load_{name}")().data, dtype=torch.float32)
+    kinds = [raw, (raw - raw.mean(dim=0)) / (raw.std(dim=0) + 1e-6), raw.long()]
+    if name == "digits":
+        kinds += [raw.reshape(-1, 1, 8, 8), raw.reshape(-1, 8, 8)]
+    for seed in range(30):
+        order = torch.randperm(len(raw), generator=torch.Generator().manual_seed(seed))
+        for share in (0.2, 0.5):
+            test, train = order[: int(share * len(raw))], order[int(share * len(raw)) :]
+            assert [told(x[test][:512], x[train][:512]) for x in kinds] == [""] * len(kinds)
 
 
 def test_each_tensor_of_the_inputs_is_compared() -> None:

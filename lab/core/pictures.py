@@ -34,12 +34,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
+from lab.core.endings import lacks_its_end
 from lab.core.text import missing
 
 if TYPE_CHECKING:
@@ -65,17 +66,6 @@ REFUSED = {
 
 VARIANTS = ("MPO",)
 """Formats that Pillow opens as another one's: several JPEGs in a file, as cameras write them."""
-
-ENDS = {**dict.fromkeys(("JPEG", *VARIANTS), b"\xff\xd9"), "PNG": b"IEND"}
-"""What comes after the pixels, by Pillow's formats."""
-
-_END = 16
-"""Bytes at the end of a file that are all equal where space was reserved for it and never filled.
-"""
-
-_UNFILLED = 0.125
-"""Share of a WebP at its end that is 0, above which it was never filled: of even pictures of 64 to
-4,000 pixels a twelfth at most is."""
 
 MARGIN = 4
 """A picture of numbers without a scale is read where its largest is more than white / MARGIN: a
@@ -167,7 +157,7 @@ def open_picture(path: Path) -> Image.Image:
             head = stream.read(_HEAD)
             stream.seek(0)
             with Image.open(stream) as file:
-                if _lacks_its_end(stream, file.format):
+                if lacks_its_end(stream, file.format):
                     raise ValueError("its end is lost, as where copying it was interrupted")
                 return _upright_rgb(file, head)
     except Exception as error:  # Pillow's plugins raise a dozen kinds for damaged files
@@ -179,39 +169,6 @@ def open_picture(path: Path) -> Image.Image:
         elif reason.startswith("decoder error"):
             reason = "its pixels are damaged"
         raise ValueError(f"{path}: cannot be read as a picture: {reason}") from None
-
-
-def _lacks_its_end(stream: BinaryIO, kind: str | None) -> bool:
-    """Whether a file of a Pillow's format ends with equal bytes, and without what ends it, as
-    `ENDS` says, or, of a WebP, with very many zeros: what Pillow reads with a gray or black rest.
-    Padding after the end, and what cameras write there, are no loss."""
-    if kind not in ENDS and kind != "WEBP":
-        return False
-    place = stream.tell()
-    stream.seek(-min(_END, stream.seek(0, os.SEEK_END)), os.SEEK_END)
-    lost = len(set(stream.read())) == 1
-    if lost:
-        stream.seek(0)
-        content = stream.read()
-        if kind == "WEBP":
-            content = content[: 8 + int.from_bytes(content[4:8], "little")]  # as RIFF says
-            unfilled = len(content) - len(content.rstrip(b"\0"))
-            lost = unfilled > max(4 * _END, _UNFILLED * len(content))
-        else:
-            begin = content.find(b"IDAT") if kind == "PNG" else _scan_of(content)
-            lost = ENDS[kind] not in content[begin:]
-    stream.seek(place)
-    return lost
-
-
-def _scan_of(content: bytes) -> int:
-    """Where the pixels of a JPEG begin: its first scan (SOS) after the segments before it, one of
-    which may hold a thumbnail, which is a whole JPEG."""
-    place = 2
-    while content[place : place + 1] == b"\xff" and content[place + 1 : place + 2] != b"\xda":
-        is_fill = content[place + 1 : place + 2] == b"\xff"  # of which there may be some
-        place += 1 if is_fill else 2 + int.from_bytes(content[place + 2 : place + 4], "big")
-    return place
 
 
 def has_unused_bits(path: Path) -> bool:

@@ -43,12 +43,12 @@ def predict(
 
     Runs where the model lives, in eval mode (or in `training` mode) and without gradients;
     parameters, buffers, the training flag of every submodule, random states and torch's settings
-    stay as they were.
-    `batch_size` None: `BATCH` pictures at once; known networks on a GPU get those of `ON_GPU`
-    pixels; where the memory is not enough, half as many until it is. `to_input` makes uint8 what
-    the model is fed. `precision` 'bfloat16' computes in autocast. Batches are divided among the
-    threads that are lent (`lab.models.threads`), if the network treats each example alone: the
-    logits are the same. A network that draws random numbers in eval mode draws them from `seed`.
+    stay as they were. `batch_size` None: `BATCH` pictures at once; known networks on a GPU get
+    those of `ON_GPU` pixels; where the memory is not enough, half as many until it is. `to_input`
+    makes uint8 what the model is fed. `precision` 'bfloat16' computes in autocast. Batches are
+    divided among the threads that are lent (`lab.models.threads`), if the network treats each
+    example alone: the logits are the same. A network that draws random numbers in eval mode draws
+    them from `seed`.
     Raises `NetworkError` if its code fails, and `ValueError` for pictures of another kind.
     """
     if to_input is stored_input:
@@ -68,8 +68,8 @@ def predict(
                     raise
             batch_size = BATCH if batch_size > BATCH else batch_size // 2
     threads = given_threads()
-    alone = device.type == "cpu" and not training and treats_examples_alone(model)
-    if threads is not ALONE and not alone:
+    on_cpu = device.type == "cpu"
+    if threads is not ALONE and (training or not on_cpu or not treats_examples_alone(model)):
         threads = ALONE  # the network may do in Python what it wants
     with blamed("the network"), untouched(model, training=training, seed=seed):
         settings = Settings.now()

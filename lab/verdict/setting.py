@@ -123,8 +123,8 @@ class Setting:
     """Whether another program fed the network other inputs while it trained it: of another scale or
     shape, or changed in a way that is not random."""
     one_compared: bool = False
-    """Whether its inputs are several tensors, of which only one is compared with what the
-    loop feeds it."""
+    """Whether its inputs are several tensors, of which only one is compared with what the loop
+    feeds it."""
     unrecognized: bool = False
     """Whether none of the inputs that another program was seen to feed it is one of those on which
     it was measured, as they are or changed in a way that is known."""

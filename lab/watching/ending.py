@@ -162,7 +162,7 @@ class Ending:
         """What a `result` shows: `first` is that from before the loop (None: nothing follows from
         it), `logits` and `unrecognized` are as for `Meant.of`; `settled`: the network was seen to
         be trained, for a while, on inputs as they are measured; `bounded` says whether what makes
-        the outputs keeps them on one side of 0."""
+        the outputs keeps them on one side of 0; `in_training` is as for the class."""
         train, test = (result.evaluation.on(name) for name in ("train", "test"))
         if in_training is not None:
             return cls(unmet=unmet_answers(train, test), in_training=in_training)

@@ -56,14 +56,13 @@ class GivenSets:
     names of the classes that were given, `known` those that the datasets have. `shared`: how many
     test examples are training examples, too; `alike`: how many are the same as some, maybe by
     chance; `shared_otherwise`: how many of either have other labels in training. `other_scale`,
-    `other_shape`: the inputs of the test set have another one; `filled`: one number of them is
-    most often the same in one of the sets alone; `opposite` is the correlation of the
-    mean pictures, as `lab.worlds.mean_pictures` has it. `redrawn`: which parts of a training
-    example, "inputs" or "labels", are others each time that it is read; `test_redrawn`: of a test
-    example. `clusters`: which examples may belong together, by their files, or where it is stated,
-    are in both sets; `numbers` are the stated clusters (N,) int64 of the two that are measured.
-    `copies` are those of the training and of the test set, as `MeasuredSet.copies` has them.
-    `doubts` are sentences.
+    `other_shape`: the inputs of the test set have another one; `filled`: one number of them is most
+    often the same in one of the sets alone; `opposite` is the correlation of the mean pictures, as
+    `lab.worlds.mean_pictures` has it. `redrawn`: which parts of a training example, "inputs" or
+    "labels", are others each time that it is read; `test_redrawn`: of a test example. `clusters`:
+    which examples may belong together, by their files, or where it is stated, are in both sets;
+    `numbers` are the stated clusters (N,) int64 of the two that are measured. `copies` are those of
+    the training and of the test set, as `MeasuredSet.copies` has them. `doubts` are sentences.
     """
 
     whole: Source
@@ -344,7 +343,7 @@ def _stated(
         f"clusters has no value for {those(alone, 'example', 'examples')}: each counts as one that"
         " belongs with no other"
     ]
-    doubts = [*doubt * bool(alone), *[stated.spelled] * bool(stated.spelled)]
+    doubts = [*doubt * bool(alone), *[stated.spelled_told] * bool(stated.spelled_told)]
     return (mine, theirs), shared, doubts
 
 

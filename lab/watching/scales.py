@@ -1,5 +1,5 @@
-"""Whether numbers are of another scale than others: all together, or those of one column of a
-table."""
+"""Whether numbers are of another scale than others: all together, or those of one column of a table
+or of one channel."""
 
 from __future__ import annotations
 
@@ -180,20 +180,24 @@ def _of_other_scales(one: Tensor, other: Tensor, times: float) -> Tensor:
 def _outside(rows: Tensor, others: Tensor, margin: Tensor) -> Tensor:
     """The share (P,) of the numbers at each place of `rows` (N, P) that lie outside of the range of
     those of `others` (M, P), by more than a `margin` (P,)."""
-    known = others.isfinite()
-    low = torch.where(known, others, torch.inf).amin(dim=0) - margin
-    high = torch.where(known, others, -torch.inf).amax(dim=0) + margin
-    return ((rows < low) | (rows > high)).float().mean(dim=0)
+    low, high = _range(others)
+    return ((rows < low - margin) | (rows > high + margin)).float().mean(dim=0)
 
 
 def _beyond(rows: Tensor, others: Tensor) -> Tensor:
     """The places (P,) bool at which more than half of the numbers of `rows` (N, P) lie outside of
     the range of those of `others` (M, P), by `BEYOND` of its width, which is not 0."""
-    known = others.isfinite()
-    low = torch.where(known, others, torch.inf).amin(dim=0)
-    high = torch.where(known, others, -torch.inf).amax(dim=0)
+    low, high = _range(others)
     far = _outside(rows, others, BEYOND * (high - low).clamp(min=0)) > 0.5
     return far & (high > low)
+
+
+def _range(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """The least and the largest finite number (P,) at each place of rows (N, P); inf and -inf where
+    there is none."""
+    known = rows.isfinite()
+    low = torch.where(known, rows, torch.inf).amin(dim=0)
+    return low, torch.where(known, rows, -torch.inf).amax(dim=0)
 
 
 def spanned(numbers: Tensor) -> str:

@@ -36,7 +36,8 @@ class Rows(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """A tensor of the inputs of some examples of `test` and of `train`, and `what` it is called."""
+    """A tensor of the inputs of some examples of `test` and of `train`, or some of its numbers, and
+    `what` it is called."""
 
     test: Tensor
     train: Tensor
@@ -56,16 +57,16 @@ def compared(train: MeasuredSet, test: MeasuredSet) -> list[Compared]:
 def scale_told(tensors: Sequence[Compared]) -> list[str]:
     """The sentence on inputs of another scale in one of the sets, if there are any."""
     for theirs, ours, what in tensors:
-        told = what, theirs, ours
-        if not (scale_differs(finite([theirs]), finite([ours])) or _normalized(theirs, ours)):
-            found = next(_of_another_scale(theirs, ours, what), None)
-            if found is None:
-                continue
-            told = found
-        goes = "goes" if told[0].startswith("number ") else "go"
-        here, there = (spanned(finite([each])) for each in told[1:])
+        if scale_differs(finite([theirs]), finite([ours])) or _normalized(theirs, ours):
+            found: Compared | None = Compared(theirs, ours, what)
+        else:
+            found = _of_another_scale(theirs, ours, what)
+        if found is None:
+            continue
+        goes = "goes" if found.what.startswith("number ") else "go"
+        here, there = (spanned(finite([each])) for each in (found.test, found.train))
         return [
-            f"{told[0]} of test {goes} {here}, and of train {there}: if that is no difference of"
+            f"{found.what} of test {goes} {here}, and of train {there}: if that is no difference of"
             " what they show, scale or normalize both alike"
         ]
     return []
@@ -89,19 +90,20 @@ def filled_told(tensors: Sequence[Compared]) -> list[str]:
     return []
 
 
-def _of_another_scale(
-    theirs: Tensor, ours: Tensor, what: str
-) -> Iterator[tuple[str, Tensor, Tensor]]:
-    """What is of another scale in one of the sets, and its numbers in both. Of whole numbers, such
-    as words, this is not asked."""
+def _of_another_scale(theirs: Tensor, ours: Tensor, what: str) -> Compared | None:
+    """The numbers at the first place of a tensor, or of the first channel, that are of another
+    scale in one of the sets; None: there are none. Of whole numbers, such as words, this is not
+    asked."""
     if not (theirs.is_floating_point() and ours.is_floating_point()):
-        return
+        return None
     for rows in _rows(theirs, ours, what):
         place = column_differs(rows.test, rows.train, both=True)
         if place is None and rows.pooled:
             place = channel_differs(probed(ours), probed(theirs))
         if place is not None:
-            yield rows.place.format(place), rows.test[:, place], rows.train[:, place]
+            numbers = rows.test[:, place], rows.train[:, place]
+            return Compared(*numbers, rows.place.format(place))
+    return None
 
 
 def _rows(theirs: Tensor, ours: Tensor, what: str) -> Iterator[Rows]:

@@ -74,7 +74,7 @@ class StatedClusters(Generic[T]):
         return found if found is not None and found.clusters < found.tested else None
 
     @property
-    def spelled(self) -> str:
+    def spelled_told(self) -> str:
         """A sentence on values spelled in several ways, without a full stop; empty if none are."""
         if self.marks.spelled is None:
             return ""
@@ -96,8 +96,8 @@ class StatedClusters(Generic[T]):
             if alone
             else ""
         )
-        if self.spelled:
-            rest += f" {capital(self.spelled)}."
+        if self.spelled_told:
+            rest += f" {capital(self.spelled_told)}."
         count = those(len(mine), "cluster", "clusters")
         alone_in = [what for what, its in (("training", mine), ("test", theirs)) if len(its) == 1]
         then = "no intervals" if alone_in else "intervals take clusters for independent"

@@ -180,14 +180,16 @@ class StoredWorld(World, Generic[T]):
         counts = {"train": self.data.num_train, "validation": count}
 
         def found() -> list[list[int]]:
-            train, validated = (
-                [each for part in self.batches(split, number) for each in digests(part.images)]
-                for split, number in counts.items()
-            )
+            train, validated = (self._digests(*each) for each in counts.items())
             known = {*train}
             return [[sum(each in known for each in validated)]]
 
         return self.once("validation pictures among those for training", found, **counts)[0][0]
+
+    def _digests(self, split: str, count: int) -> Iterator[bytes]:
+        """A digest of the pixels of each of the first `count` pictures of a split."""
+        for part in self.batches(split, count):
+            yield from digests(part.images)
 
     def unmarked(self) -> str:
         """A sentence if nothing says of most pictures which belong together; else empty. Where the
@@ -361,8 +363,7 @@ class StoredWorld(World, Generic[T]):
 
         def found() -> list[list[int]]:
             known: dict[bytes, int] = {}
-            parts = (digests(part.images) for part in self.batches(split, count))
-            return [[known.setdefault(each, len(known)) for part in parts for each in part]]
+            return [[known.setdefault(each, len(known)) for each in self._digests(split, count)]]
 
         (numbers,) = self.once("numbers of equal pictures", found, **{split: count})
         clean = torch.tensor([label for _, label in self._items(split)[:count]], dtype=torch.int64)
