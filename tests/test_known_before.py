@@ -253,8 +253,8 @@ def blobs() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_new_networks_hardly_ever_seem_to_know_the_test_examples() -> None:
-    """Of nine sets, as they are and standardized: 12 of 900 by the mean loss, and no more by that of
-    which no example counts with more than a guess."""
+    """Of nine sets, as they are and standardized: 12 of 900 by the mean loss, and no more by that
+    of which no example counts with more than a guess."""
     sets = [blobs()]
     for load in (load_breast_cancer, load_iris, load_wine, load_digits):
         x, y = load(return_X_y=True)
